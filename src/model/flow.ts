@@ -5,7 +5,8 @@ import type { Protocol } from './match.ts';
 /** One thing with an address that sends or receives. */
 export type Endpoint =
   | { readonly kind: 'pod'; readonly pod: Pod }
-  | { readonly kind: 'node'; readonly node: Node }
+  /** `address` is one of the node's, where the flow is about one; else `null`. */
+  | { readonly kind: 'node'; readonly node: Node; readonly address: Ip | null }
   | { readonly kind: 'external'; readonly address: Ip }
   /** An address outside of the cluster that DNS gives for this name. */
   | { readonly kind: 'domain'; readonly name: string };
@@ -19,4 +20,6 @@ export interface Flow {
   readonly port: number | null;
   /** Over which addresses; `null` where neither end fixes it. */
   readonly family: Family | null;
+  /** The destination was reached through a Service; tells a pod's way to itself through one from its own address. */
+  readonly viaService: boolean;
 }

@@ -36,12 +36,16 @@ export interface Policy {
   readonly origin: Origin;
 }
 
+export type Spared = 'own-node' | 'hairpin';
+
 /** An ordered group of policies. */
 export interface Tier {
   readonly name: string;
   readonly plane: Plane;
   /** What unmatched traffic of an isolated endpoint meets. */
   readonly whenIsolated: 'deny' | 'pass';
+  /** Traffic that `whenIsolated` spares: egress to the pod's own node, a pod's way to itself through a Service (S11). */
+  readonly spares: readonly Spared[];
   /** By rank, then namespace and name. */
   readonly policies: readonly Policy[];
   /** Why policies of this tier may be missing (an unreadable resource); `null` if all are known. */
