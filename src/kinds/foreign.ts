@@ -1,0 +1,153 @@
+import { byText } from '../base/order.ts';
+import type { KubeObject } from '../manifest/object.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { ObjectRef } from '../model/origin.ts';
+import { KIND_CODES, type KindCodeName } from './codes.ts';
+import type { TierSlot } from './kind.ts';
+
+/** Why policies of a slot are missing. */
+export type Unread = Readonly<Partial<Record<TierSlot, string>>>;
+
+interface Engine {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly kinds: readonly string[];
+}
+
+/** The policy kinds of other engines; any version of their API groups counts. */
+const ENGINES: readonly Engine[] = [
+  {
+    name: 'Calico',
+    groups: ['projectcalico.org', 'crd.projectcalico.org'],
+    kinds: [
+      'NetworkPolicy',
+      'GlobalNetworkPolicy',
+      'StagedNetworkPolicy',
+      'StagedGlobalNetworkPolicy',
+      'StagedKubernetesNetworkPolicy',
+      'Tier',
+      'NetworkSet',
+      'GlobalNetworkSet',
+      'HostEndpoint',
+    ],
+  },
+  {
+    name: 'Cilium',
+    groups: ['cilium.io'],
+    kinds: ['CiliumNetworkPolicy', 'CiliumClusterwideNetworkPolicy', 'CiliumCIDRGroup'],
+  },
+  {
+    name: 'Istio',
+    groups: ['security.istio.io'],
+    kinds: ['AuthorizationPolicy', 'PeerAuthentication', 'RequestAuthentication'],
+  },
+];
+
+function engineOf(ref: Pick<ObjectRef, 'apiVersion' | 'kind'>): Engine | undefined {
+  const group = groupOf(ref);
+  return ENGINES.find((engine) => engine.groups.includes(group) && engine.kinds.includes(ref.kind));
+}
+
+/** Kinds whose other versions must not be taken for objects without bearing on the network. */
+const VERSIONED: readonly {
+  readonly group: string;
+  readonly kind: string;
+  readonly slots: readonly TierSlot[];
+  /** Versions that every current API server has dropped. */
+  readonly removed: readonly string[];
+}[] = [
+  { group: 'networking.k8s.io', kind: 'NetworkPolicy', slots: ['networkpolicy'], removed: [] },
+  { group: 'extensions', kind: 'NetworkPolicy', slots: ['networkpolicy'], removed: ['v1beta1'] },
+  { group: 'policy.networking.k8s.io', kind: 'AdminNetworkPolicy', slots: ['admin'], removed: [] },
+  { group: 'policy.networking.k8s.io', kind: 'BaselineAdminNetworkPolicy', slots: ['baseline'], removed: [] },
+  { group: 'policy.networking.k8s.io', kind: 'ClusterNetworkPolicy', slots: ['admin', 'baseline'], removed: [] },
+];
+
+function groupOf(ref: Pick<ObjectRef, 'apiVersion'>): string {
+  const slash = ref.apiVersion.indexOf('/');
+  return slash < 0 ? '' : ref.apiVersion.slice(0, slash);
+}
+
+/** Whether the object is a policy (or part of one) of an engine that the profile `kubernetes` does not have. */
+export function isForeign(ref: Pick<ObjectRef, 'apiVersion' | 'kind'>): boolean {
+  return engineOf(ref) !== undefined;
+}
+
+/** One diagnostic for each foreign kind, with the number of its objects, at the first of them. */
+export function reportForeign(objects: readonly KubeObject[]): readonly Diagnostic[] {
+  const kinds = new Map<string, { readonly first: ObjectRef; count: number }>();
+  for (const { ref } of objects) {
+    const key = `${groupOf(ref)}/${ref.kind}`;
+    const known = kinds.get(key);
+    if (known === undefined) kinds.set(key, { first: ref, count: 1 });
+    else known.count++;
+  }
+  return [...kinds.entries()]
+    .sort(([a], [b]) => byText(a, b))
+    .map(([, { first, count }]) => {
+      const engine = engineOf(first)?.name ?? 'another engine';
+      const objectsText = count === 1 ? '1 object is' : `${count} objects are`;
+      return diagnostic(
+        'not-enforced',
+        `\`${first.kind}\` of ${engine} is not enforced under profile \`kubernetes\`: ${objectsText} ignored`,
+        first,
+      );
+    });
+}
+
+/**
+ * Takes the policies of known kinds but unknown versions out of `objects`. A removed version is refused by every API
+ * server; any other may be in force somewhere, so the slot counts as not fully read.
+ */
+export function unreadVersions(objects: readonly KubeObject[]): {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly unread: Unread;
+  readonly rest: readonly KubeObject[];
+} {
+  const diagnostics: Diagnostic[] = [];
+  const unread: Partial<Record<TierSlot, string>> = {};
+  const rest: KubeObject[] = [];
+  for (const object of objects) {
+    const { ref } = object;
+    const entry = VERSIONED.find(({ group, kind }) => kind === ref.kind && group === groupOf(ref));
+    if (entry === undefined) {
+      rest.push(object);
+      continue;
+    }
+    const version = ref.apiVersion.slice(entry.group.length + 1);
+    if (entry.removed.includes(version)) {
+      const message = `no matches for kind \`${ref.kind}\` in version \`${ref.apiVersion}\``;
+      const help = 'write `apiVersion: networking.k8s.io/v1`';
+      diagnostics.push({ ...diagnostic('removed-version', message, ref), help, refused: true });
+      continue;
+    }
+    const message = `\`${ref.kind}\` of version \`${ref.apiVersion}\` cannot be read`;
+    diagnostics.push(diagnostic('unknown-version', message, ref));
+    for (const slot of entry.slots) unread[slot] ??= message;
+  }
+  return { diagnostics, unread, rest };
+}
+
+/** One diagnostic that counts, by kind, the objects that `understood` rejects; none if there are none. */
+export function reportUnknownKinds(
+  objects: readonly KubeObject[],
+  understood: (ref: ObjectRef) => boolean,
+): readonly Diagnostic[] {
+  const counts = new Map<string, number>();
+  let first: ObjectRef | null = null;
+  for (const { ref } of objects) {
+    if (understood(ref)) continue;
+    first ??= ref;
+    counts.set(ref.kind, (counts.get(ref.kind) ?? 0) + 1);
+  }
+  if (first === null) return [];
+  const kinds = [...counts.entries()].sort(([a], [b]) => byText(a, b)).map(([kind, count]) => `${kind} (${count})`);
+  return [
+    diagnostic('unknown-kind', `objects of these kinds say nothing about the network: ${kinds.join(', ')}`, first),
+  ];
+}
+
+function diagnostic(name: KindCodeName, message: string, object: ObjectRef): Diagnostic {
+  const { code, severity } = KIND_CODES[name];
+  return { code, severity, message, origin: { object, field: '' } };
+}

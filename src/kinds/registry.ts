@@ -1,0 +1,83 @@
+import type { KubeObject } from '../manifest/object.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import { lowerAdminNetworkPolicy, lowerBaselineAdminNetworkPolicy } from './admin-network-policy/lower.ts';
+import { lowerClusterNetworkPolicy } from './cluster-network-policy/lower.ts';
+import { isForeign, reportForeign, type Unread, unreadVersions } from './foreign.ts';
+import type { Fragment, PolicyKind } from './kind.ts';
+import { lowerNetworkPolicy } from './network-policy/lower.ts';
+
+/** Every policy kind that has effect under the profile `kubernetes`. */
+export const POLICY_KINDS: readonly PolicyKind[] = [
+  {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    plural: 'networkpolicies',
+    namespaced: true,
+    validate: () => [],
+    lower: lowerNetworkPolicy,
+  },
+  {
+    apiVersion: 'policy.networking.k8s.io/v1alpha1',
+    kind: 'AdminNetworkPolicy',
+    plural: 'adminnetworkpolicies',
+    namespaced: false,
+    validate: () => [],
+    lower: lowerAdminNetworkPolicy,
+  },
+  {
+    apiVersion: 'policy.networking.k8s.io/v1alpha1',
+    kind: 'BaselineAdminNetworkPolicy',
+    plural: 'baselineadminnetworkpolicies',
+    namespaced: false,
+    validate: () => [],
+    lower: lowerBaselineAdminNetworkPolicy,
+  },
+  {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    plural: 'clusternetworkpolicies',
+    namespaced: false,
+    validate: () => [],
+    lower: lowerClusterNetworkPolicy,
+  },
+];
+
+/** The entry of the registry for an `apiVersion` and `kind`, or `null`. */
+export function kindOf(apiVersion: string, kind: string): PolicyKind | null {
+  return POLICY_KINDS.find((entry) => entry.apiVersion === apiVersion && entry.kind === kind) ?? null;
+}
+
+/** What the policies among a number of objects come to. */
+export interface PolicyReading {
+  /** In the order of the objects. */
+  readonly fragments: readonly Fragment[];
+  readonly diagnostics: readonly Diagnostic[];
+  /** Slots that hold policies in versions that Rampart does not know; hand it to `assemble`. */
+  readonly unread: Unread;
+  /** The objects that are no policies of any engine. */
+  readonly rest: readonly KubeObject[];
+}
+
+/** Lowers every policy among the objects. One that an API server would refuse is left out; nothing is thrown. */
+export function readPolicies(objects: readonly KubeObject[]): PolicyReading {
+  const fragments: Fragment[] = [];
+  const diagnostics: Diagnostic[] = [];
+  const foreign: KubeObject[] = [];
+  const rest: KubeObject[] = [];
+  for (const object of objects) {
+    const kind = kindOf(object.ref.apiVersion, object.ref.kind);
+    if (kind === null) {
+      (isForeign(object.ref) ? foreign : rest).push(object);
+      continue;
+    }
+    const complaints = kind.validate(object);
+    diagnostics.push(...complaints);
+    if (complaints.some((complaint) => complaint.refused === true)) continue;
+    const lowered = kind.lower(object);
+    fragments.push(lowered.fragment);
+    diagnostics.push(...lowered.diagnostics);
+  }
+  const versions = unreadVersions(rest);
+  diagnostics.push(...versions.diagnostics, ...reportForeign(foreign));
+  return { fragments, diagnostics, unread: versions.unread, rest: versions.rest };
+}
