@@ -1,0 +1,92 @@
+// Bundles the command line into dist/cli/. Plain JavaScript, so that Node 20 can build without a compiler.
+// @ts-check
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'rolldown';
+
+const top = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+// The entry is tiny and loads the rest, because only modules loaded after this call come out of the compile cache.
+const ENTRY = `#!/usr/bin/env node
+import module from 'node:module';
+import { join } from 'node:path';
+const { env } = process;
+const cache = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache'));
+if (cache && !env.NODE_COMPILE_CACHE) module.enableCompileCache?.(join(cache, 'rampart', 'compile'));
+await import('./MAIN');
+`;
+
+/** Libraries that most commands do without: in files of their own, loaded when a command asks for them. */
+const LAZY = [
+  { name: 'kube-client', test: /node_modules\/(?:@kubernetes\/client-node|undici|openid-client|oauth4webapi|jose|ws|isomorphic-ws|tar-fs|tar-stream|socks|socks-proxy-agent|hpagent|jsonpath-plus|form-data|stream-buffers|rfc4648)\// },
+  { name: 'yaml', test: /node_modules\/yaml\// },
+  { name: 'js-yaml', test: /node_modules\/js-yaml\// },
+];
+
+/** @param {string} source @param {string} folder */
+async function bundle(source, folder) {
+  const started = new Date();
+  const manifest = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
+  const { output } = await build({
+    input: { main: source },
+    cwd: top,
+    platform: 'node',
+    write: false,
+    logLevel: 'warn',
+    transform: {
+      target: 'node20',
+      define: {
+        'process.env.RAMPART_VERSION': JSON.stringify(manifest.version),
+        'process.env.RAMPART_COMMIT': JSON.stringify(commit()),
+      },
+    },
+    output: {
+      format: 'esm',
+      minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
+      entryFileNames: '[name]-[hash].js',
+      chunkFileNames: '[name]-[hash].js',
+      codeSplitting: { groups: LAZY },
+    },
+  });
+  mkdirSync(folder, { recursive: true });
+  const written = new Set(['rampart.js', '.stamp']);
+  let main = '';
+  for (const chunk of output) {
+    written.add(chunk.fileName);
+    if (chunk.type === 'chunk' && chunk.isEntry) main = chunk.fileName;
+    replaceFile(join(folder, chunk.fileName), chunk.type === 'chunk' ? chunk.code : chunk.source);
+  }
+  // The entry comes last: whoever starts in the meantime runs the old bundle or the new one, never a mixture.
+  replaceFile(join(folder, 'rampart.js'), ENTRY.replace('MAIN', main), 0o755);
+  replaceFile(join(folder, '.stamp'), '');
+  utimesSync(join(folder, '.stamp'), started, started);
+  for (const name of readdirSync(folder)) if (!written.has(name)) rmSync(join(folder, name), { recursive: true });
+  return output;
+}
+
+/** @param {string} path @param {string | Uint8Array} content @param {number} [mode] */
+function replaceFile(path, content, mode = 0o644) {
+  const draft = `${path}.${process.pid}`;
+  writeFileSync(draft, content);
+  chmodSync(draft, mode);
+  renameSync(draft, path);
+}
+
+/** The commit of this checkout, or nothing outside of one. */
+function commit() {
+  try {
+    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim();
+  } catch {
+    return '';
+  }
+}
+
+const [source = join(top, 'src/cli/main.ts'), folder = join(top, 'dist/cli')] = process.argv.slice(2);
+try {
+  await bundle(source, folder);
+} catch (error) {
+  console.error(`bundling ${source} failed: ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+}
