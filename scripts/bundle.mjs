@@ -1,9 +1,19 @@
 // Bundles the command line into dist/cli/. Plain JavaScript, so that Node 20 can build without a compiler.
 // @ts-check
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { build } from 'rolldown';
 
 const top = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -15,12 +25,24 @@ import { join } from 'node:path';
 const { env } = process;
 const cache = env.XDG_CACHE_HOME || (env.HOME && join(env.HOME, '.cache'));
 if (cache && !env.NODE_COMPILE_CACHE) module.enableCompileCache?.(join(cache, 'rampart', 'compile'));
+if (!module.registerHooks) await import('./old-node.js');
 await import('./MAIN');
+`;
+
+// The Kubernetes client's HTTP library takes hold of two newer built-ins on loading, which nothing here ever calls.
+const OLD_NODE = `import worker from 'node:worker_threads';
+import zlib from 'node:zlib';
+const missing = (name) => () => { throw new Error(name + ' needs a newer Node.js'); };
+worker.markAsUncloneable ??= () => {};
+zlib.createZstdDecompress ??= missing('zstd');
 `;
 
 /** Libraries that most commands do without: in files of their own, loaded when a command asks for them. */
 const LAZY = [
-  { name: 'kube-client', test: /node_modules\/(?:@kubernetes\/client-node|undici|openid-client|oauth4webapi|jose|ws|isomorphic-ws|tar-fs|tar-stream|socks|socks-proxy-agent|hpagent|jsonpath-plus|form-data|stream-buffers|rfc4648)\// },
+  {
+    name: 'kube-client',
+    test: /node_modules\/(?:@kubernetes\/client-node|undici|openid-client|oauth4webapi|jose|ws|isomorphic-ws|tar-fs|tar-stream|socks|socks-proxy-agent|hpagent|jsonpath-plus|form-data|stream-buffers|rfc4648)\//,
+  },
   { name: 'yaml', test: /node_modules\/yaml\// },
   { name: 'js-yaml', test: /node_modules\/js-yaml\// },
 ];
@@ -51,13 +73,14 @@ async function bundle(source, folder) {
     },
   });
   mkdirSync(folder, { recursive: true });
-  const written = new Set(['rampart.js', '.stamp']);
+  const written = new Set(['rampart.js', 'old-node.js', '.stamp']);
   let main = '';
   for (const chunk of output) {
     written.add(chunk.fileName);
     if (chunk.type === 'chunk' && chunk.isEntry) main = chunk.fileName;
     replaceFile(join(folder, chunk.fileName), chunk.type === 'chunk' ? chunk.code : chunk.source);
   }
+  replaceFile(join(folder, 'old-node.js'), OLD_NODE);
   // The entry comes last: whoever starts in the meantime runs the old bundle or the new one, never a mixture.
   replaceFile(join(folder, 'rampart.js'), ENTRY.replace('MAIN', main), 0o755);
   replaceFile(join(folder, '.stamp'), '');
@@ -77,7 +100,9 @@ function replaceFile(path, content, mode = 0o644) {
 /** The commit of this checkout, or nothing outside of one. */
 function commit() {
   try {
-    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim();
+    return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
   } catch {
     return '';
   }
@@ -87,6 +112,7 @@ const [source = join(top, 'src/cli/main.ts'), folder = join(top, 'dist/cli')] = 
 try {
   await bundle(source, folder);
 } catch (error) {
-  console.error(`bundling ${source} failed: ${error instanceof Error ? error.message : error}`);
+  const message = error instanceof Error ? error.message : String(error);
+  console.error(`bundling ${source} failed: ${process.stderr.isTTY ? message : stripVTControlCharacters(message)}`);
   process.exitCode = 1;
 }
