@@ -29,12 +29,17 @@ if (!module.registerHooks) await import('./old-node.js');
 await import('./MAIN');
 `;
 
-// The Kubernetes client's HTTP library takes hold of two newer built-ins on loading, which nothing here ever calls.
+// The Kubernetes client's HTTP library is written for Node 22; this is what it misses in Node 20.
 const OLD_NODE = `import worker from 'node:worker_threads';
 import zlib from 'node:zlib';
 const missing = (name) => () => { throw new Error(name + ' needs a newer Node.js'); };
 worker.markAsUncloneable ??= () => {};
 zlib.createZstdDecompress ??= missing('zstd');
+Promise.withResolvers ??= function () {
+  const parts = {};
+  parts.promise = new this((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+};
 `;
 
 /** Libraries that most commands do without: in files of their own, loaded when a command asks for them. */
@@ -66,7 +71,7 @@ async function bundle(source, folder) {
     },
     output: {
       format: 'esm',
-      minify: { mangle: false, compress: true, codegen: { removeWhitespace: true } },
+      minify: { mangle: false, compress: true, codegen: { removeWhitespace: false } },
       entryFileNames: '[name]-[hash].js',
       chunkFileNames: '[name]-[hash].js',
       codeSplitting: { groups: LAZY },
