@@ -1,0 +1,87 @@
+import type { JsonObject, KubeObject } from '../manifest/object.ts';
+import type { ObjectRef } from '../model/origin.ts';
+import { type Decoding, decoding, element, flagAt, isObject, listAt, objectAt, textAt } from './decode.ts';
+import { groupOf, treatmentOf } from './kinds.ts';
+
+/** The controller that an object names in its metadata. */
+export interface OwnerRef {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  /** Position in `metadata.ownerReferences`. */
+  readonly index: number;
+}
+
+/** The top-most controller of a pod; `object` is `null` where it is not in the input. */
+export interface TopOwner {
+  readonly kind: string;
+  readonly name: string;
+  readonly object: KubeObject | null;
+}
+
+/** Objects by kind, namespace and name. */
+export type ObjectIndex = ReadonlyMap<string, KubeObject>;
+
+export function objectKey(group: string, kind: string, namespace: string | null, name: string): string {
+  return `${group}/${kind}/${namespace ?? ''}/${name}`;
+}
+
+export function keyOf(ref: ObjectRef, namespace: string | null): string {
+  return objectKey(groupOf(ref.apiVersion), ref.kind, namespace, ref.name);
+}
+
+/** The owner with `controller: true`; a Node (of a static pod) is no controller. */
+export function controllerOf(of: Decoding, value: JsonObject): OwnerRef | null {
+  const metadata = objectAt(of, value, 'metadata', '');
+  const owners = listAt(of, metadata, 'ownerReferences', 'metadata');
+  for (let i = 0; i < owners.length; i++) {
+    const at = `metadata.ownerReferences[${i}]`;
+    const owner = element(of, owners, i, at);
+    if (flagAt(of, owner, 'controller', at) !== true) continue;
+    const kind = textAt(of, owner, 'kind', at);
+    const name = textAt(of, owner, 'name', at);
+    const group = groupOf(textAt(of, owner, 'apiVersion', at) ?? '');
+    if (kind === null || name === null || (kind === 'Node' && group === '')) return null;
+    return { group, kind, name, index: i };
+  }
+  return null;
+}
+
+/** Chains of owners are short; a longer one is a loop. */
+const LONGEST_CHAIN = 16;
+
+/**
+ * Whether an owner is of a kind whose pods are alike. Others (the custom resource that an operator turns into several
+ * Deployments, say) are no workloads, unless they own pods directly.
+ */
+export function makesPods(owner: OwnerRef): boolean {
+  const treatment = treatmentOf(owner.group === '' ? 'v1' : `${owner.group}/v1`, owner.kind);
+  return treatment === 'controller' || treatment === 'cronjob' || treatment === 'operated';
+}
+
+/** Follows the owners of a pod, or of a controller, upwards as far as they make pods and the input knows them. */
+export function topOwner(
+  objects: ObjectIndex,
+  known: Map<string, TopOwner>,
+  namespace: string,
+  owner: OwnerRef,
+): TopOwner {
+  const first = objectKey(owner.group, owner.kind, namespace, owner.name);
+  const remembered = known.get(first);
+  if (remembered !== undefined) return remembered;
+  let at: OwnerRef = owner;
+  let object: KubeObject | null = null;
+  for (let i = 0; i < LONGEST_CHAIN; i++) {
+    object =
+      objects.get(objectKey(at.group, at.kind, namespace, at.name)) ??
+      objects.get(objectKey(at.group, at.kind, null, at.name)) ??
+      null;
+    if (object === null || !isObject(object.value)) break;
+    const next = controllerOf(decoding(object, []), object.value);
+    if (next === null || !makesPods(next)) break;
+    at = next;
+  }
+  const top: TopOwner = { kind: at.kind, name: at.name, object };
+  known.set(first, top);
+  return top;
+}

@@ -1,0 +1,110 @@
+import { type Ip, parseIp, sameIp } from '../base/ip.ts';
+import type { Json, JsonObject } from '../manifest/object.ts';
+import type { ContainerPort } from '../model/cluster.ts';
+import type { PortProtocol } from '../model/match.ts';
+import { type Decoding, element, flagAt, listAt, numberAt, objectAt, remark, textAt } from './decode.ts';
+import { type Interner, internPorts } from './intern.ts';
+
+const NO_ADDRESSES: readonly Ip[] = [];
+
+/** What a pod's spec says of its network. */
+export interface PodNetwork {
+  readonly ports: readonly ContainerPort[];
+  readonly hostNetwork: boolean;
+  readonly node: string | null;
+}
+
+/** Reads a pod spec: ports of the containers, then of the native sidecars, as Services look them up. */
+export function podNetwork(shared: Interner, of: Decoding, spec: JsonObject, path: string): PodNetwork {
+  const ports: ContainerPort[] = [];
+  containerPorts(of, listAt(of, spec, 'containers', path), `${path}.containers`, false, ports);
+  containerPorts(of, listAt(of, spec, 'initContainers', path), `${path}.initContainers`, true, ports);
+  return {
+    ports: internPorts(shared, ports),
+    hostNetwork: flagAt(of, spec, 'hostNetwork', path) ?? false,
+    node: textAt(of, spec, 'nodeName', path),
+  };
+}
+
+function containerPorts(
+  of: Decoding,
+  containers: readonly Json[],
+  path: string,
+  sidecarsOnly: boolean,
+  out: ContainerPort[],
+): void {
+  for (let i = 0; i < containers.length; i++) {
+    const at = `${path}[${i}]`;
+    const container = element(of, containers, i, at);
+    const ports = listAt(of, container, 'ports', at);
+    const runs = !sidecarsOnly || textAt(of, container, 'restartPolicy', at) === 'Always';
+    for (let j = 0; j < ports.length; j++) {
+      const port = containerPort(of, element(of, ports, j, `${at}.ports[${j}]`), `${at}.ports[${j}]`);
+      if (port !== null && runs) out.push(port);
+    }
+  }
+}
+
+function containerPort(of: Decoding, json: JsonObject, path: string): ContainerPort | null {
+  const name = textAt(of, json, 'name', path);
+  const port = numberAt(of, json, 'containerPort', path);
+  const hostPort = numberAt(of, json, 'hostPort', path);
+  const protocol = protocolAt(of, json, path);
+  if (of.fault !== null || protocol === null) return null;
+  if (port === null || !isPort(port)) {
+    remark(of, 'bad-port', `${path}.containerPort`, 'must be between 1 and 65535, inclusive', 'the port is left out');
+    return null;
+  }
+  return { name, port, protocol, hostPort: hostPort !== null && isPort(hostPort) ? hostPort : null };
+}
+
+export function isPort(port: number): boolean {
+  return port >= 1 && port <= 65535;
+}
+
+/** The field `protocol`, TCP where it is absent; `null` (and a remark) for one without ports. */
+export function protocolAt(of: Decoding, json: JsonObject, path: string): PortProtocol | null {
+  const protocol = textAt(of, json, 'protocol', path) ?? 'TCP';
+  if (protocol === 'TCP' || protocol === 'UDP' || protocol === 'SCTP') return protocol;
+  const help = 'supported values are `TCP`, `UDP` and `SCTP`; the port is left out';
+  remark(of, 'bad-port', `${path}.protocol`, `unsupported value \`${protocol}\``, help);
+  return null;
+}
+
+/** The addresses of `status.podIPs` or `status.podIP`; of a host-network pod those of its host where it has none. */
+export function podAddresses(of: Decoding, status: JsonObject, hostNetwork: boolean): readonly Ip[] {
+  const own = addressesAt(of, status, 'podIPs', 'podIP');
+  return own.length === 0 && hostNetwork ? addressesAt(of, status, 'hostIPs', 'hostIP') : own;
+}
+
+function addressesAt(of: Decoding, status: JsonObject, plural: string, singular: string): readonly Ip[] {
+  const list = listAt(of, status, plural, 'status');
+  if (list.length === 0) {
+    const ip = addressOf(of, textAt(of, status, singular, 'status'), `status.${singular}`);
+    return ip === null ? NO_ADDRESSES : [ip];
+  }
+  const out: Ip[] = [];
+  for (let i = 0; i < list.length; i++) {
+    const at = `status.${plural}[${i}]`;
+    addAddress(out, addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`));
+  }
+  return out;
+}
+
+/** Reads an address; one that cannot be understood is left out with a remark. */
+export function addressOf(of: Decoding, text: string | null, field: string): Ip | null {
+  if (text === null) return null;
+  const ip = parseIp(text);
+  if (ip === null) remark(of, 'bad-address', field, `\`${text}\` is no IP address`, 'it is left out');
+  return ip;
+}
+
+/** Adds an address that is not yet in the list. */
+export function addAddress(out: Ip[], ip: Ip | null): void {
+  if (ip !== null && !out.some((known) => sameIp(known, ip))) out.push(ip);
+}
+
+/** `metadata.labels` of an object. */
+export function labelsJson(of: Decoding): JsonObject {
+  return objectAt(of, objectAt(of, of.object.value, 'metadata', ''), 'labels', 'metadata');
+}

@@ -1,0 +1,222 @@
+import { by, byText, inTurn } from '../base/order.ts';
+import type { KubeObject } from '../manifest/object.ts';
+import type { Node, Pod, Workload } from '../model/cluster.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Origin } from '../model/origin.ts';
+import type { Labels } from '../model/selector.ts';
+import {
+  type Decoding,
+  decoding,
+  isObject,
+  listAt,
+  numberAt,
+  objectAt,
+  read,
+  refused,
+  remark,
+  textAt,
+} from './decode.ts';
+import { type Interner, internEntries, internLabels } from './intern.ts';
+import type { Treatment } from './kinds.ts';
+import { operatedPods } from './operated.ts';
+import { controllerOf, makesPods, type ObjectIndex, type OwnerRef, type TopOwner, topOwner } from './owners.ts';
+import { labelsJson, podAddresses, podNetwork } from './pod-spec.ts';
+
+/** What the pods of one top-most controller are gathered in. */
+interface Gathering {
+  readonly namespace: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly origin: Origin;
+  readonly pods: Pod[];
+  readonly templates: Template[];
+}
+
+/** The pods that one controller would make. */
+interface Template {
+  readonly pods: readonly Pod[];
+  readonly replicas: number | null;
+  /** Of the top-most controller itself, not of one below it. */
+  readonly own: boolean;
+  /** Deduced from fields of an operator, so the template of a controller below is better. */
+  readonly deduced: boolean;
+}
+
+/** Gathers pods and controllers into workloads. */
+export interface WorkloadGatherer {
+  readonly shared: Interner;
+  readonly objects: ObjectIndex;
+  readonly nodes: ReadonlyMap<string, Node>;
+  readonly diagnostics: Diagnostic[];
+  readonly owners: Map<string, TopOwner>;
+  readonly gatherings: Map<string, Gathering>;
+}
+
+export function workloadGatherer(
+  shared: Interner,
+  objects: ObjectIndex,
+  nodes: ReadonlyMap<string, Node>,
+  diagnostics: Diagnostic[],
+): WorkloadGatherer {
+  return { shared, objects, nodes, diagnostics, owners: new Map(), gatherings: new Map() };
+}
+
+/** Takes in a Pod: left out if it has finished, else one of its top-most controller's. */
+export function gatherPod(into: WorkloadGatherer, object: KubeObject, namespace: string): void {
+  const of = decoding(object, into.diagnostics);
+  const labels = internLabels(into.shared, of, labelsJson(of), 'metadata.labels');
+  const owner = controllerOf(of, object.value);
+  const spec = objectAt(of, object.value, 'spec', '');
+  const network = podNetwork(into.shared, of, spec, 'spec');
+  const status = objectAt(of, object.value, 'status', '');
+  const phase = textAt(of, status, 'phase', 'status');
+  let addresses = podAddresses(of, status, network.hostNetwork);
+  if (refused(of)) return;
+  if (phase === 'Succeeded' || phase === 'Failed') return;
+  if (addresses.length === 0 && network.hostNetwork && network.node !== null) {
+    addresses = into.nodes.get(network.node)?.addresses ?? addresses;
+  }
+  gatheringFor(into, object, namespace, owner).pods.push({
+    namespace,
+    name: object.ref.name,
+    labels,
+    ports: network.ports,
+    addresses,
+    hostNetwork: network.hostNetwork,
+    node: network.node,
+    template: false,
+    origin: { object: object.ref, field: '' },
+  });
+}
+
+/** Takes in an object that makes pods. */
+export function gatherController(
+  into: WorkloadGatherer,
+  object: KubeObject,
+  namespace: string,
+  treatment: Treatment,
+): void {
+  const of = decoding(object, into.diagnostics);
+  const named = controllerOf(of, object.value);
+  const owner = named !== null && makesPods(named) ? named : null;
+  const spec = objectAt(of, object.value, 'spec', '');
+  const replicas = treatment === 'cronjob' ? null : numberAt(of, spec, 'replicas', 'spec');
+  const pods = treatment === 'operated' ? deducedPods(into, of, namespace) : templatePods(into, of, namespace);
+  if (refused(of)) return;
+  if (pods === null || hasFinished(of)) return;
+  gatheringFor(into, object, namespace, owner).templates.push({
+    pods,
+    replicas,
+    own: owner === null,
+    deduced: treatment === 'operated',
+  });
+}
+
+function deducedPods(into: WorkloadGatherer, of: Decoding, namespace: string): Pod[] {
+  return operatedPods(into.shared, of).map((made) =>
+    templatePod(of, namespace, 'spec', made.labels, made.ports, made.hostNetwork),
+  );
+}
+
+function templatePods(into: WorkloadGatherer, of: Decoding, namespace: string): Pod[] | null {
+  const { kind, name } = of.object.ref;
+  let parent = objectAt(of, of.object.value, 'spec', '');
+  let path = 'spec';
+  if (kind === 'CronJob') {
+    parent = objectAt(of, objectAt(of, parent, 'jobTemplate', path), 'spec', 'spec.jobTemplate');
+    path = 'spec.jobTemplate.spec';
+  }
+  if (kind === 'Rollout' && (read(parent, 'template') ?? null) === null) {
+    remark(of, 'no-template', 'spec', 'has no `spec.template`, so its pods are unknown', 'give the pods as well');
+    return null;
+  }
+  const template = objectAt(of, parent, 'template', path);
+  const at = `${path}.template`;
+  const labelsAt = objectAt(of, objectAt(of, template, 'metadata', at), 'labels', `${at}.metadata`);
+  let labels = internLabels(into.shared, of, labelsAt, `${at}.metadata.labels`);
+  if (kind === 'Job') {
+    // An API server adds these to the template of a Job when it is created (the uid labels are not known before).
+    labels = internEntries(into.shared, [...labels, ['job-name', name], ['batch.kubernetes.io/job-name', name]]);
+  }
+  const network = podNetwork(into.shared, of, objectAt(of, template, 'spec', at), `${at}.spec`);
+  return [templatePod(of, namespace, at, labels, network.ports, network.hostNetwork)];
+}
+
+function templatePod(
+  of: Decoding,
+  namespace: string,
+  field: string,
+  labels: Labels,
+  ports: Pod['ports'],
+  hostNetwork: boolean,
+): Pod {
+  const object = of.object.ref;
+  const name = object.name;
+  const origin = { object, field };
+  return { namespace, name, labels, ports, addresses: [], hostNetwork, node: null, template: true, origin };
+}
+
+/** A Job that is done makes no further pods. */
+function hasFinished(of: Decoding): boolean {
+  if (of.object.ref.kind !== 'Job') return false;
+  const quiet = decoding(of.object, []);
+  const conditions = listAt(quiet, objectAt(quiet, of.object.value, 'status', ''), 'conditions', 'status');
+  return conditions.some((condition) => {
+    if (!isObject(condition)) return false;
+    const type = textAt(quiet, condition, 'type', '');
+    const status = textAt(quiet, condition, 'status', '');
+    return (type === 'Complete' || type === 'Failed') && status === 'True';
+  });
+}
+
+function gatheringFor(
+  into: WorkloadGatherer,
+  object: KubeObject,
+  namespace: string,
+  owner: OwnerRef | null,
+): Gathering {
+  const top = owner === null ? null : topOwner(into.objects, into.owners, namespace, owner);
+  const kind = top?.kind ?? object.ref.kind;
+  const name = top?.name ?? object.ref.name;
+  const key = `${namespace}/${kind}/${name}`;
+  const known = into.gatherings.get(key);
+  if (known !== undefined) return known;
+  const origin: Origin =
+    top === null
+      ? { object: object.ref, field: '' }
+      : top.object !== null
+        ? { object: top.object.ref, field: '' }
+        : { object: object.ref, field: `metadata.ownerReferences[${owner?.index ?? 0}]` };
+  const made: Gathering = { namespace, name, kind, origin, pods: [], templates: [] };
+  into.gatherings.set(key, made);
+  return made;
+}
+
+const podOrder = by((pod: Pod) => pod.name, byText);
+const workloadOrder = inTurn<Workload>(
+  by((workload) => workload.namespace, byText),
+  by((workload) => workload.name, byText),
+  by((workload) => workload.kind, byText),
+);
+
+/** The workloads, in order: real pods where a controller has any, else the pods of its template. */
+export function gatheredWorkloads(from: WorkloadGatherer): Workload[] {
+  const out: Workload[] = [];
+  for (const { namespace, name, kind, origin, pods, templates } of from.gatherings.values()) {
+    const made = pods.length > 0 ? pods : chosen(templates).flatMap((template) => template.pods);
+    if (made.length === 0) continue;
+    if (made.length > 1) made.sort(podOrder);
+    const replicas = templates.find((template) => template.own)?.replicas ?? null;
+    out.push({ namespace, name, kind, pods: made, replicas, origin });
+  }
+  return out.sort(workloadOrder);
+}
+
+/** A controller's own template; without one, those of the controllers below it that still want pods. */
+function chosen(templates: readonly Template[]): readonly Template[] {
+  const own = templates.filter((template) => template.own);
+  const below = templates.filter((template) => !template.own);
+  if (own.length > 0 && (below.length === 0 || !own.some((template) => template.deduced))) return own;
+  const wanted = below.filter((template) => template.replicas !== 0);
+  return wanted.length > 0 ? wanted : below;
+}
