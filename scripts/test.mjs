@@ -1,0 +1,93 @@
+// `npm test`: all checks, from a fresh clone on. Plain JavaScript for the system's Node, before anything is installed.
+// @ts-check
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const top = join(dirname(fileURLToPath(import.meta.url)), '..');
+const scratch = mkdtempSync(join(tmpdir(), 'rampart-test-'));
+const summaryFile = join(scratch, 'summary.json');
+// The project's own tools first, among them the Node that it pins.
+const path = [join(top, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+/** @type {string[]} */
+const notes = [];
+
+/**
+ * @param {string} title
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
+function run(title, command, args) {
+  console.log(`\n── ${title}`);
+  const env = { ...process.env, PATH: path, RAMPART_TEST_SUMMARY: summaryFile };
+  const { status, signal, error } = spawnSync(command, args, {
+    cwd: top,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env,
+  });
+  if (error !== undefined) console.log(`${command}: ${error.message}`);
+  if (signal !== null) console.log(`${command} was ended by ${signal}`);
+  return status === 0;
+}
+
+/**
+ * @param {string} title
+ * @param {string} command
+ * @param {readonly string[]} args
+ */
+function check(title, command, ...args) {
+  const fine = run(title, command, args);
+  total[fine ? 'passed' : 'failed'] += 1;
+  if (!fine) notes.push(`failed: ${title}`);
+  return fine;
+}
+
+/** @param {readonly string[]} filters */
+function unitTests(filters) {
+  const fine = run('tests', 'vitest', ['run', ...filters]);
+  /** @type {import('../test/support/summary-reporter.ts').Summary} */
+  let summary;
+  try {
+    summary = JSON.parse(readFileSync(summaryFile, 'utf8'));
+  } catch {
+    total.failed += 1;
+    notes.push('failed: the test run ended without a result');
+    return;
+  }
+  total.passed += summary.passed;
+  total.failed += summary.failed;
+  total.skipped += summary.skipped.length;
+  if (!fine && summary.failed === 0) {
+    total.failed += 1;
+    notes.push('failed: the test runner, although no test did');
+  }
+  /** @type {Map<string, { reason: string | null }[]>} */
+  const byFile = new Map();
+  for (const skip of summary.skipped) byFile.set(skip.file, [...(byFile.get(skip.file) ?? []), skip]);
+  for (const [file, skipped] of byFile) {
+    const reasons = [
+      ...new Set(skipped.map(({ reason }) => reason ?? 'its precondition is missing, see the output above')),
+    ];
+    notes.push(`skipped: ${skipped.length} in ${file} (${reasons.join('; ')})`);
+  }
+}
+
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+run('system packages', 'sh', ['scripts/system-packages.sh']);
+// The launcher installs and builds what is missing, which is what a user's first start does too.
+if (check('set-up and first start', './rampart', '--version')) {
+  check('types', 'tsc', '-b');
+  check('format and lint', 'biome', 'check', '.');
+  unitTests(process.argv.slice(2));
+}
+
+console.log('');
+for (const note of notes) console.log(note);
+const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
+process.exitCode = total.failed > 0 ? 1 : 0;
