@@ -1,0 +1,360 @@
+import {
+  EVENT_ID,
+  type Event,
+  getScalarValue,
+  parseEvents,
+  SCALAR_STYLE,
+  type ScalarEvent,
+  YAMLException,
+} from 'js-yaml';
+import { DocumentError } from './diagnostics.ts';
+import { indexPath, keyPath } from './field-path.ts';
+import type { Json } from './object.ts';
+import { resolvePlain, resolveTagged, type Scalar, scalarKey } from './scalar.ts';
+
+/** What one YAML document says, and the fields whose key occurs twice (the last one counts). */
+export interface Decoded {
+  readonly value: Json;
+  readonly duplicates: readonly string[];
+  /** Nodes visited, those behind aliases once for each alias. */
+  readonly work: number;
+}
+
+interface Container {
+  readonly object: Record<string, Json> | null;
+  readonly list: Json[] | null;
+  readonly start: number;
+  readonly anchor: string | null;
+  /** `work` when it was opened. */
+  readonly before: number;
+  key: string | null;
+  keyOffset: number;
+  isMerge: boolean;
+  /** Keys that a merge put there: they may be given again without being duplicates. */
+  merged: Set<string> | null;
+}
+
+interface Anchor {
+  readonly value: Json;
+  /** The source of a plain scalar, for keys. */
+  readonly text: string;
+  readonly size: number;
+}
+
+const OPEN: Anchor = { value: null, text: '', size: 0 };
+
+/**
+ * Parses the text of one document into events with offsets; throws {@link DocumentError}. The parser
+ * takes one document; what follows it is the business of whoever split the file.
+ */
+export function parseDocument(text: string, maxDepth: number): readonly Event[] {
+  try {
+    return parseEvents(text, { maxDepth });
+  } catch (error) {
+    if (error instanceof YAMLException) {
+      const offset = error.mark?.position ?? 0;
+      if (error.reason.startsWith('nesting exceeded')) throw tooDeep(offset, maxDepth);
+      throw new DocumentError('syntax', offset, error.reason, syntaxHelp(error.reason, text, offset));
+    }
+    // The parser recurses; a small stack must not take the run down.
+    if (error instanceof RangeError) throw tooDeep(0, maxDepth);
+    throw error;
+  }
+}
+
+export function tooDeep(offset: number, maxDepth: number): DocumentError {
+  return new DocumentError(
+    'nesting',
+    offset,
+    `nested deeper than ${maxDepth} levels`,
+    'flatten the document; no Kubernetes object is nested that deeply',
+  );
+}
+
+function syntaxHelp(reason: string, text: string, offset: number): string {
+  const lineStart = text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1;
+  const line = text.slice(lineStart, offset + 80);
+  if (reason.includes('tab') || /^ *\t/.test(line)) return 'indent with spaces; YAML forbids tabs in indentation';
+  if (/\{\{/.test(line)) return 'this looks like a template; render it first and read the result';
+  if (reason.includes('document separator')) return 'begin each document with a line `---`';
+  return 'check indentation and quotes here; other documents of the file are still read';
+}
+
+/** Builds the value of the first document of `events`; throws {@link DocumentError}. */
+export function buildValue(text: string, events: readonly Event[]): Decoded {
+  const anchors = new Map<string, Anchor>();
+  const duplicates: string[] = [];
+  const stack: Container[] = [];
+  let top: Container | null = null;
+  let root: Json = null;
+  let tags: ReadonlyMap<string, string> | null = null;
+  let work = 0;
+  let aliased = 0;
+
+  const tagOf = (start: number, end: number): string => fullTag(text.slice(start, end), tags);
+
+  const pathTo = (key: string): string => {
+    let path = '';
+    for (const frame of stack) {
+      if (frame === top) break;
+      path = frame.list === null ? keyPath(path, frame.key ?? '') : indexPath(path, frame.list.length);
+    }
+    return keyPath(path, key);
+  };
+
+  const put = (value: Json): void => {
+    if (top === null) root = value;
+    else if (top.list !== null) top.list.push(value);
+    else if (top.isMerge) {
+      top.isMerge = false;
+      merge(top, value);
+    } else {
+      const { object, key } = top as { object: Record<string, Json>; key: string };
+      if (Object.hasOwn(object, key)) {
+        if (top.merged?.delete(key) !== true) duplicates.push(pathTo(key));
+      }
+      assign(object, key, value);
+      top.key = null;
+    }
+  };
+
+  const atKey = (): boolean => top !== null && top.list === null && top.key === null && !top.isMerge;
+
+  const putKey = (value: Scalar, source: string, offset: number): void => {
+    const key = scalarKey(value, source);
+    if (typeof key !== 'string') throw new DocumentError('value', offset, key.fault, 'quote the key');
+    const container = top as Container;
+    container.key = key;
+    container.keyOffset = offset;
+  };
+
+  const merge = (into: Container, value: Json): void => {
+    // Go's order: a later merge overrides an earlier key, and of a list the first mapping that has the key wins.
+    const sources = Array.isArray(value) ? [...(value as readonly Json[])].reverse() : [value];
+    for (const source of sources) {
+      if (source === null || typeof source !== 'object' || Array.isArray(source)) {
+        throw new DocumentError(
+          'value',
+          into.keyOffset,
+          'map merge requires map or sequence of maps as the value',
+          'quote the key if `<<` is meant as text',
+        );
+      }
+      const keys = Object.keys(source);
+      work += keys.length;
+      into.merged ??= new Set();
+      for (const key of keys) {
+        if (!Object.hasOwn(into.object as object, key)) into.merged.add(key);
+        assign(into.object as Record<string, Json>, key, (source as Record<string, Json>)[key] as Json);
+      }
+    }
+  };
+
+  const open = (container: Container): void => {
+    if (container.anchor !== null) anchors.set(container.anchor, OPEN);
+    stack.push(container);
+    top = container;
+  };
+
+  for (let index = 0; index < events.length; index++) {
+    const event = events[index] as Event;
+    switch (event.type) {
+      case EVENT_ID.DOCUMENT:
+        if (event.directives.length > 0) tags = declaredTags(event.directives);
+        break;
+      case EVENT_ID.SCALAR: {
+        work++;
+        const source = getScalarValue(text, event);
+        const plain = event.style === SCALAR_STYLE.PLAIN;
+        const tagged = event.tagStart >= 0;
+        if (event.style === SCALAR_STYLE.DOUBLE_QUOTED && !event.fast) checkEscapes(text, event);
+        let value: Scalar;
+        let isMergeKey = false;
+        if (tagged) {
+          const tag = tagOf(event.tagStart, event.tagEnd);
+          const resolved = resolveTagged(tag, source);
+          if (resolved !== null && typeof resolved === 'object') {
+            throw new DocumentError('value', event.tagStart, resolved.fault, 'remove the tag or correct the value');
+          }
+          value = resolved;
+          isMergeKey = source === '<<' && tag === 'tag:yaml.org,2002:merge';
+        } else {
+          value = plain ? resolvePlain(source) : source;
+          isMergeKey = plain && source === '<<';
+        }
+        if (event.anchorStart >= 0) {
+          anchors.set(text.slice(event.anchorStart, event.anchorEnd), { value, text: source, size: 1 });
+        }
+        if (atKey()) {
+          if (isMergeKey) {
+            const container = top as unknown as Container;
+            container.isMerge = true;
+            container.keyOffset = event.valueStart;
+          } else putKey(value, source, scalarStart(event));
+        } else put(checkedNumber(value, source, event));
+        break;
+      }
+      case EVENT_ID.MAPPING:
+      case EVENT_ID.SEQUENCE: {
+        work++;
+        if (atKey()) throw complexKey(event.start);
+        if (event.tagStart >= 0) tagOf(event.tagStart, event.tagEnd);
+        const isMap = event.type === EVENT_ID.MAPPING;
+        open({
+          object: isMap ? {} : null,
+          list: isMap ? null : [],
+          start: event.start,
+          anchor: event.anchorStart < 0 ? null : text.slice(event.anchorStart, event.anchorEnd),
+          before: work - 1,
+          key: null,
+          keyOffset: event.start,
+          isMerge: false,
+          merged: null,
+        });
+        break;
+      }
+      case EVENT_ID.ALIAS: {
+        const name = text.slice(event.anchorStart, event.anchorEnd);
+        const anchor = anchors.get(name);
+        const offset = event.anchorStart - 1;
+        if (anchor === undefined) {
+          throw new DocumentError(
+            'alias',
+            offset,
+            `unknown anchor \`${name}\` referenced`,
+            `define it before as \`&${name}\``,
+          );
+        }
+        if (anchor === OPEN) {
+          throw new DocumentError('alias', offset, `anchor \`${name}\` value contains itself`, 'write the value out');
+        }
+        work += 1 + anchor.size;
+        aliased += anchor.size;
+        if (isExcessive(aliased, work)) {
+          throw new DocumentError('alias', offset, 'document contains excessive aliasing', 'write the values out');
+        }
+        const { value } = anchor;
+        if (atKey()) {
+          if (value !== null && typeof value === 'object') throw complexKey(offset);
+          putKey(value, anchor.text, offset);
+        } else if (top !== null && (top as Container).isMerge && (value === null || Array.isArray(value))) {
+          throw new DocumentError(
+            'value',
+            offset,
+            'map merge requires map or sequence of maps as the value',
+            'merge mappings only',
+          );
+        } else put(typeof value === 'number' ? checkedAlias(value, offset) : value);
+        break;
+      }
+      case EVENT_ID.POP: {
+        const closed = stack.pop();
+        if (closed === undefined) {
+          // Only the first document of the text is read, as kubectl does.
+          return { value: root, duplicates, work };
+        }
+        top = stack.at(-1) ?? null;
+        const value = (closed.list ?? closed.object) as Json;
+        if (closed.anchor !== null) {
+          anchors.set(closed.anchor, { value, text: '', size: work - closed.before });
+        }
+        put(value);
+        break;
+      }
+    }
+  }
+  return { value: root, duplicates, work };
+}
+
+/** The Go decoder's bound on aliases: beyond 100 of them, the share of nodes that come from aliases is limited. */
+function isExcessive(aliased: number, work: number): boolean {
+  if (aliased <= 100 || work <= 1000) return false;
+  const share = Math.min(1, Math.max(0, (work - 400_000) / 3_600_000));
+  return aliased / work > 0.99 - share * 0.89;
+}
+
+function assign(object: Record<string, Json>, key: string, value: Json): void {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  } else object[key] = value;
+}
+
+function complexKey(offset: number): DocumentError {
+  return new DocumentError(
+    'value',
+    offset,
+    'invalid map key',
+    'keys are text; quote the key if it holds brackets or braces',
+  );
+}
+
+function checkedNumber(value: Scalar, source: string, event: ScalarEvent): Scalar {
+  if (typeof value !== 'number') return value;
+  if (!Number.isFinite(value)) {
+    throw new DocumentError(
+      'value',
+      scalarStart(event),
+      `unsupported value: \`${source}\``,
+      'JSON has no such number; quote it if text is meant',
+    );
+  }
+  return value === 0 ? 0 : value;
+}
+
+function checkedAlias(value: number, offset: number): number {
+  if (!Number.isFinite(value)) {
+    throw new DocumentError('value', offset, 'unsupported value', 'JSON has no such number; quote it if text is meant');
+  }
+  return value;
+}
+
+/** YAML 1.1 knows neither `\/` nor surrogates written as escapes. */
+function checkEscapes(text: string, event: ScalarEvent): void {
+  for (let i = text.indexOf('\\', event.valueStart); i >= 0 && i < event.valueEnd; i = text.indexOf('\\', i + 2)) {
+    const next = text[i + 1];
+    if (next === '/')
+      throw new DocumentError('syntax', i, 'found unknown escape character', 'write `/` without a backslash');
+    const digits = next === 'u' ? 4 : next === 'U' ? 8 : 0;
+    if (digits > 0) {
+      const code = Number.parseInt(text.slice(i + 2, i + 2 + digits), 16);
+      if ((code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) {
+        throw new DocumentError(
+          'syntax',
+          i,
+          'found invalid Unicode character escape code',
+          'write the character itself, or `\\U` and eight digits',
+        );
+      }
+    }
+  }
+}
+
+/** Where the text of a scalar begins, its quote included. */
+export function scalarStart(event: ScalarEvent): number {
+  if (event.tagStart >= 0 || event.anchorStart >= 0) {
+    return Math.min(
+      event.tagStart >= 0 ? event.tagStart : Number.POSITIVE_INFINITY,
+      event.anchorStart >= 0 ? event.anchorStart - 1 : Number.POSITIVE_INFINITY,
+    );
+  }
+  if (event.style === SCALAR_STYLE.SINGLE_QUOTED || event.style === SCALAR_STYLE.DOUBLE_QUOTED)
+    return event.valueStart - 1;
+  return event.valueStart;
+}
+
+function declaredTags(
+  directives: readonly { readonly kind: string; readonly handle?: string; readonly prefix?: string }[],
+): ReadonlyMap<string, string> {
+  const tags = new Map<string, string>();
+  for (const { handle, prefix } of directives)
+    if (handle !== undefined && prefix !== undefined) tags.set(handle, prefix);
+  return tags;
+}
+
+function fullTag(raw: string, declared: ReadonlyMap<string, string> | null): string {
+  if (raw.startsWith('!<')) return raw.slice(2, -1);
+  const second = raw.indexOf('!', 1);
+  const handle = raw.slice(0, second + 1) || '!';
+  const prefix = declared?.get(handle) ?? (handle === '!!' ? 'tag:yaml.org,2002:' : handle);
+  return prefix + raw.slice(handle.length);
+}
