@@ -50,7 +50,7 @@ export function isList(json: Json | undefined): json is readonly Json[] {
   return Array.isArray(json);
 }
 
-/** The value of a field; `null` is absent, as API servers read it (S2.2). */
+/** The value of a field; `null` is absent, as API servers read it (S1.7). */
 export function get(json: JsonObject, key: string): Json | undefined {
   const value = Object.hasOwn(json, key) ? json[key] : undefined;
   return value === null ? undefined : value;

@@ -33,9 +33,10 @@ export function decodeLabelSelector(decoding: Decoding, json: Json, path: string
     understood = false;
   } else if (labels !== undefined) {
     for (const [key, value] of Object.entries(labels)) {
-      const part = requirement(decoding, key, 'In', [value], `${path}.matchLabels`);
+      const at = `${path}.matchLabels`;
+      const part = requirement(decoding, key, 'In', [value], { key: at, operator: at, values: () => at });
       if (part === null) understood = false;
-      else parts.push(part);
+      else parts.push(part.kind === 'in' ? { ...part, asLabel: true } : part);
     }
   }
 
@@ -78,7 +79,18 @@ function decodeExpression(decoding: Decoding, json: Json, path: string): Selecto
     complain(decoding, 'bad-selector', `${path}.operator`, `must be a selector operator, not ${show(operator)}`);
     return null;
   }
-  return requirement(decoding, key, operator, values, path);
+  return requirement(decoding, key, operator, values, {
+    key: `${path}.key`,
+    operator: `${path}.operator`,
+    values: (index) => (index === null ? `${path}.values` : `${path}.values[${index}]`),
+  });
+}
+
+/** The fields that the parts of a requirement come from. */
+interface Paths {
+  readonly key: string;
+  readonly operator: string;
+  readonly values: (index: number | null) => string;
 }
 
 function requirement(
@@ -86,17 +98,18 @@ function requirement(
   key: string,
   operator: string,
   values: readonly Json[],
-  path: string,
+  paths: Paths,
 ): Selector | null {
   if (!isLabelKey(key)) {
-    complain(decoding, 'bad-selector', path, `${show(key)} is not a valid label key`);
+    complain(decoding, 'bad-selector', paths.key, `${show(key)} is not a valid label key`);
     return null;
   }
   const texts: string[] = [];
-  for (const value of values) {
+  for (const [index, value] of values.entries()) {
     if (typeof value !== 'string' || !isLabelValue(value)) {
       const hint = typeof value === 'string' || typeof value === 'object' ? undefined : 'put it in quotes';
-      complain(decoding, 'bad-selector', path, `${show(value)} is not a valid value for label \`${key}\``, hint);
+      const message = `${show(value)} is not a valid value for label \`${key}\``;
+      complain(decoding, 'bad-selector', paths.values(index), message, hint);
       return null;
     }
     texts.push(value);
@@ -105,7 +118,7 @@ function requirement(
     case 'In':
     case 'NotIn': {
       if (texts.length === 0) {
-        complain(decoding, 'bad-selector', path, `operator \`${operator}\` needs at least one value`);
+        complain(decoding, 'bad-selector', paths.values(null), `operator \`${operator}\` needs at least one value`);
         return null;
       }
       const within: Selector = { kind: 'in', key, values: texts };
@@ -114,14 +127,14 @@ function requirement(
     case 'Exists':
     case 'DoesNotExist': {
       if (texts.length > 0) {
-        complain(decoding, 'bad-selector', path, `operator \`${operator}\` takes no values`);
+        complain(decoding, 'bad-selector', paths.values(null), `operator \`${operator}\` takes no values`);
         return null;
       }
       const exists: Selector = { kind: 'exists', key };
       return operator === 'Exists' ? exists : { kind: 'not', of: exists };
     }
     default:
-      complain(decoding, 'bad-selector', path, `${show(operator)} is not a valid selector operator`);
+      complain(decoding, 'bad-selector', paths.operator, `${show(operator)} is not a valid selector operator`);
       return null;
   }
 }

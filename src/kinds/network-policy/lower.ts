@@ -86,7 +86,7 @@ function decodeSubject(decoding: Decoding, spec: JsonObject, odd: boolean): Sele
   });
 }
 
-/** In which directions the policy isolates, and in which its rules count (S2.2 to S2.4). */
+/** In which directions the policy isolates, and in which its rules count (S2.3, S2.4). */
 function decodeTypes(
   decoding: Decoding,
   spec: JsonObject,
