@@ -8,7 +8,7 @@ import { CLUSTER_CODES } from './codes.ts';
 import { decoding, element, listAt, objectAt, refused, textAt } from './decode.ts';
 import { type Interner, internEntries, interner, internLabels } from './intern.ts';
 import { type Treatment, treatmentOf } from './kinds.ts';
-import { keyOf } from './owners.ts';
+import { type ObjectIndex, typeName } from './object-index.ts';
 import { addAddress, addressOf, labelsJson } from './pod-spec.ts';
 import { addGrant, type Grants, gatewayRouteOf, ingressOf, openshiftRouteOf } from './routes.ts';
 import { podSelection } from './selection.ts';
@@ -90,52 +90,75 @@ const named = inTurn<{ readonly namespace: string; readonly name: string }>(
 );
 
 interface Sorting {
-  /** The last object of each kind, namespace and name. */
-  readonly index: ReadonlyMap<string, KubeObject>;
+  readonly index: ObjectIndex;
   readonly sorted: ReadonlyMap<Treatment, readonly Sorted[]>;
   readonly mentioned: ReadonlySet<string>;
   readonly rest: ReadonlyMap<string, number>;
 }
 
-const CLUSTER_SCOPED: ReadonlySet<Treatment> = new Set<Treatment>(['namespace', 'node']);
+/** All that there is to know of a type, found once. */
+interface SortedType {
+  readonly treatment: Treatment;
+  readonly clusterScoped: boolean;
+  /** Objects by namespace and name; the last of each. */
+  readonly objects: Map<string, Map<string, KubeObject>>;
+  readonly of: { readonly object: KubeObject; readonly namespace: string }[];
+}
 
 function sort(objects: readonly KubeObject[], diagnostics: Diagnostic[]): Sorting {
-  const index = new Map<string, KubeObject>();
-  const kept: { object: KubeObject; namespace: string; treatment: Treatment; key: string }[] = [];
+  const index: ObjectIndex = { objects: new Map(), types: new Map() };
+  const types = new Map<string, SortedType>();
   const mentioned = new Set<string>();
-  const rest = new Map<string, number>();
-  const first = new Map<string, KubeObject>();
-  const treatments = new Map<string, Treatment>();
   for (const object of objects) {
     const { apiVersion, kind, namespace } = object.ref;
-    const type = `${apiVersion}/${kind}`;
-    let treatment = treatments.get(type);
-    if (treatment === undefined) {
-      treatment = treatmentOf(apiVersion, kind);
-      treatments.set(type, treatment);
+    const name = typeName(index.types, apiVersion, kind);
+    let type = types.get(name);
+    if (type === undefined) {
+      type = sortedType(index, name, treatmentOf(apiVersion, kind));
+      types.set(name, type);
     }
     if (namespace !== null) mentioned.add(namespace);
-    if (treatment === 'unknown') {
-      rest.set(type, (rest.get(type) ?? 0) + 1);
-      if (!first.has(type)) first.set(type, object);
+    if (type.treatment === 'irrelevant' || type.treatment === 'elsewhere') continue;
+    const home = type.clusterScoped ? '' : type.treatment === 'unknown' ? (namespace ?? '') : (namespace ?? 'default');
+    if (home !== '') mentioned.add(home);
+    let here = type.objects.get(home);
+    if (here === undefined) {
+      here = new Map();
+      type.objects.set(home, here);
     }
-    if (treatment === 'irrelevant' || treatment === 'elsewhere') continue;
-    const home = CLUSTER_SCOPED.has(treatment) ? null : treatment === 'unknown' ? namespace : (namespace ?? 'default');
-    const key = keyOf(object.ref, home);
-    index.set(key, object);
-    if (treatment === 'unknown') continue;
-    if (home !== null) mentioned.add(home);
-    kept.push({ object, namespace: home ?? '', treatment, key });
+    here.set(object.ref.name, object);
+    type.of.push({ object, namespace: home });
   }
-  for (const [type, object] of first) diagnostics.push(unknownKind(object, rest.get(type) ?? 0));
   const sorted = new Map<Treatment, Sorted[]>();
-  for (const { object, namespace, treatment, key } of kept) {
-    if (index.get(key) !== object) continue;
+  const rest = new Map<string, number>();
+  for (const type of types.values()) {
+    const { treatment, of } = type;
+    if (treatment === 'unknown') {
+      countUnknown(of, rest, diagnostics);
+      continue;
+    }
+    const last = of.filter(({ object, namespace }) => type.objects.get(namespace)?.get(object.ref.name) === object);
     const list = sorted.get(treatment);
-    if (list === undefined) sorted.set(treatment, [{ object, namespace }]);
-    else list.push({ object, namespace });
+    sorted.set(treatment, list === undefined ? last : [...list, ...last]);
   }
   return { index, sorted, mentioned, rest };
+}
+
+function sortedType(index: ObjectIndex, name: string, treatment: Treatment): SortedType {
+  const objects = new Map<string, Map<string, KubeObject>>();
+  index.objects.set(name, objects);
+  const clusterScoped = treatment === 'namespace' || treatment === 'node';
+  return { treatment, clusterScoped, objects, of: [] };
+}
+
+function countUnknown(of: readonly Sorted[], rest: Map<string, number>, diagnostics: Diagnostic[]): void {
+  const first = new Map<string, KubeObject>();
+  for (const { object } of of) {
+    const type = `${object.ref.apiVersion}/${object.ref.kind}`;
+    rest.set(type, (rest.get(type) ?? 0) + 1);
+    if (!first.has(type)) first.set(type, object);
+  }
+  for (const [type, object] of first) diagnostics.push(unknownKind(object, rest.get(type) ?? 0));
 }
 
 function unknownKind(object: KubeObject, count: number): Diagnostic {

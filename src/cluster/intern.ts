@@ -53,7 +53,9 @@ export function internEntries(shared: Interner, entries: Iterable<readonly [stri
 /** The shared list of these ports. */
 export function internPorts(shared: Interner, ports: readonly ContainerPort[]): readonly ContainerPort[] {
   let key = '';
-  for (const port of ports) key += `${port.port} ${port.protocol} ${port.hostPort} ${JSON.stringify(port.name)};`;
+  // The length tells where a name ends, whatever is in it.
+  for (const { name, port, protocol, hostPort } of ports)
+    key += `${port} ${protocol} ${hostPort} ${name?.length} ${name} `;
   const known = shared.ports.get(key);
   if (known !== undefined) return known;
   shared.ports.set(key, ports);

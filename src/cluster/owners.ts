@@ -1,11 +1,11 @@
 import type { JsonObject, KubeObject } from '../manifest/object.ts';
-import type { ObjectRef } from '../model/origin.ts';
-import { type Decoding, decoding, element, flagAt, isObject, listAt, objectAt, textAt } from './decode.ts';
+import { type Decoding, decoding, element, flagAt, listAt, objectAt, textAt } from './decode.ts';
 import { groupOf, treatmentOf } from './kinds.ts';
+import { type ByThree, getByThree, type ObjectIndex, setByThree, typeName } from './object-index.ts';
 
 /** The controller that an object names in its metadata. */
 export interface OwnerRef {
-  readonly group: string;
+  readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
   /** Position in `metadata.ownerReferences`. */
@@ -19,17 +19,6 @@ export interface TopOwner {
   readonly object: KubeObject | null;
 }
 
-/** Objects by kind, namespace and name. */
-export type ObjectIndex = ReadonlyMap<string, KubeObject>;
-
-export function objectKey(group: string, kind: string, namespace: string | null, name: string): string {
-  return `${group}/${kind}/${namespace ?? ''}/${name}`;
-}
-
-export function keyOf(ref: ObjectRef, namespace: string | null): string {
-  return objectKey(groupOf(ref.apiVersion), ref.kind, namespace, ref.name);
-}
-
 /** The owner with `controller: true`; a Node (of a static pod) is no controller. */
 export function controllerOf(of: Decoding, value: JsonObject): OwnerRef | null {
   const metadata = objectAt(of, value, 'metadata', '');
@@ -40,9 +29,9 @@ export function controllerOf(of: Decoding, value: JsonObject): OwnerRef | null {
     if (flagAt(of, owner, 'controller', at) !== true) continue;
     const kind = textAt(of, owner, 'kind', at);
     const name = textAt(of, owner, 'name', at);
-    const group = groupOf(textAt(of, owner, 'apiVersion', at) ?? '');
-    if (kind === null || name === null || (kind === 'Node' && group === '')) return null;
-    return { group, kind, name, index: i };
+    const apiVersion = textAt(of, owner, 'apiVersion', at) ?? '';
+    if (kind === null || name === null || (kind === 'Node' && groupOf(apiVersion) === '')) return null;
+    return { apiVersion, kind, name, index: i };
   }
   return null;
 }
@@ -55,33 +44,27 @@ const LONGEST_CHAIN = 16;
  * Deployments, say) are no workloads, unless they own pods directly.
  */
 export function makesPods(owner: OwnerRef): boolean {
-  const treatment = treatmentOf(owner.group === '' ? 'v1' : `${owner.group}/v1`, owner.kind);
+  const treatment = treatmentOf(owner.apiVersion, owner.kind);
   return treatment === 'controller' || treatment === 'cronjob' || treatment === 'operated';
 }
 
 /** Follows the owners of a pod, or of a controller, upwards as far as they make pods and the input knows them. */
-export function topOwner(
-  objects: ObjectIndex,
-  known: Map<string, TopOwner>,
-  namespace: string,
-  owner: OwnerRef,
-): TopOwner {
-  const first = objectKey(owner.group, owner.kind, namespace, owner.name);
-  const remembered = known.get(first);
+export function topOwner(index: ObjectIndex, known: ByThree<TopOwner>, namespace: string, owner: OwnerRef): TopOwner {
+  const type = typeName(index.types, owner.apiVersion, owner.kind);
+  const remembered = getByThree(known, type, namespace, owner.name);
   if (remembered !== undefined) return remembered;
   let at: OwnerRef = owner;
   let object: KubeObject | null = null;
   for (let i = 0; i < LONGEST_CHAIN; i++) {
+    const atType = typeName(index.types, at.apiVersion, at.kind);
     object =
-      objects.get(objectKey(at.group, at.kind, namespace, at.name)) ??
-      objects.get(objectKey(at.group, at.kind, null, at.name)) ??
-      null;
-    if (object === null || !isObject(object.value)) break;
+      getByThree(index.objects, atType, namespace, at.name) ?? getByThree(index.objects, atType, '', at.name) ?? null;
+    if (object === null) break;
     const next = controllerOf(decoding(object, []), object.value);
     if (next === null || !makesPods(next)) break;
     at = next;
   }
   const top: TopOwner = { kind: at.kind, name: at.name, object };
-  known.set(first, top);
+  setByThree(known, type, namespace, owner.name, top);
   return top;
 }

@@ -18,8 +18,9 @@ import {
 } from './decode.ts';
 import { type Interner, internEntries, internLabels } from './intern.ts';
 import type { Treatment } from './kinds.ts';
+import { type ByThree, getByThree, type ObjectIndex, setByThree } from './object-index.ts';
 import { operatedPods } from './operated.ts';
-import { controllerOf, makesPods, type ObjectIndex, type OwnerRef, type TopOwner, topOwner } from './owners.ts';
+import { controllerOf, makesPods, type OwnerRef, type TopOwner, topOwner } from './owners.ts';
 import { labelsJson, podAddresses, podNetwork } from './pod-spec.ts';
 
 /** What the pods of one top-most controller are gathered in. */
@@ -48,8 +49,9 @@ export interface WorkloadGatherer {
   readonly objects: ObjectIndex;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly diagnostics: Diagnostic[];
-  readonly owners: Map<string, TopOwner>;
-  readonly gatherings: Map<string, Gathering>;
+  readonly owners: ByThree<TopOwner>;
+  readonly gatherings: ByThree<Gathering>;
+  readonly all: Gathering[];
 }
 
 export function workloadGatherer(
@@ -58,7 +60,7 @@ export function workloadGatherer(
   nodes: ReadonlyMap<string, Node>,
   diagnostics: Diagnostic[],
 ): WorkloadGatherer {
-  return { shared, objects, nodes, diagnostics, owners: new Map(), gatherings: new Map() };
+  return { shared, objects, nodes, diagnostics, owners: new Map(), gatherings: new Map(), all: [] };
 }
 
 /** Takes in a Pod: left out if it has finished, else one of its top-most controller's. */
@@ -178,8 +180,7 @@ function gatheringFor(
   const top = owner === null ? null : topOwner(into.objects, into.owners, namespace, owner);
   const kind = top?.kind ?? object.ref.kind;
   const name = top?.name ?? object.ref.name;
-  const key = `${namespace}/${kind}/${name}`;
-  const known = into.gatherings.get(key);
+  const known = getByThree(into.gatherings, kind, namespace, name);
   if (known !== undefined) return known;
   const origin: Origin =
     top === null
@@ -188,7 +189,8 @@ function gatheringFor(
         ? { object: top.object.ref, field: '' }
         : { object: object.ref, field: `metadata.ownerReferences[${owner?.index ?? 0}]` };
   const made: Gathering = { namespace, name, kind, origin, pods: [], templates: [] };
-  into.gatherings.set(key, made);
+  setByThree(into.gatherings, kind, namespace, name, made);
+  into.all.push(made);
   return made;
 }
 
@@ -202,7 +204,7 @@ const workloadOrder = inTurn<Workload>(
 /** The workloads, in order: real pods where a controller has any, else the pods of its template. */
 export function gatheredWorkloads(from: WorkloadGatherer): Workload[] {
   const out: Workload[] = [];
-  for (const { namespace, name, kind, origin, pods, templates } of from.gatherings.values()) {
+  for (const { namespace, name, kind, origin, pods, templates } of from.all) {
     const made = pods.length > 0 ? pods : chosen(templates).flatMap((template) => template.pods);
     if (made.length === 0) continue;
     if (made.length > 1) made.sort(podOrder);
