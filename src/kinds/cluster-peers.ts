@@ -196,7 +196,7 @@ function required(decoding: Decoding, json: JsonObject, key: string, path: strin
   return null;
 }
 
-/** What the policy applies to (S3.3); `null`, with diagnostics, if it cannot be understood. */
+/** What the policy applies to (S3.18); `null`, with diagnostics, if it cannot be understood. */
 export function decodeClusterSubject(
   decoding: Decoding,
   json: Json | undefined,

@@ -170,7 +170,7 @@ function decodeRule(decoding: Decoding, json: Json, place: Place, dialect: Clust
     : ruleOf(decoding, place, name, 'deny', MATCH_ANYTHING);
 }
 
-/** `null` if any part is not understood: then the whole rule fails closed (S3.14). */
+/** `null` if any part is not understood: then the whole rule fails closed (S3.4). */
 function decodeMatch(
   decoding: Decoding,
   json: JsonObject,
@@ -191,13 +191,21 @@ function decodeMatch(
   const peers = decodeClusterPeers(decoding, get(json, from), `${field}.${from}`, direction, dialect);
   if (peers === null) understood = false;
   if (action !== 'allow' && peers?.some((peer) => peer.kind === 'domains') === true) {
-    const message = 'domain names select peers of rules that allow only';
-    complain(decoding, 'domain-under-deny', `${field}.${from}`, message, 'deny the addresses instead');
+    complainOfDomains(decoding, get(json, from), `${field}.${from}`);
     understood = false;
   }
 
   const traffic = decodeTraffic(decoding, get(json, dialect.trafficField), field, dialect);
   return understood && peers !== null && traffic !== null ? { peers, traffic } : null;
+}
+
+/** S3.15: the API means domain names for allow rules only, and its schema does not say so. */
+function complainOfDomains(decoding: Decoding, json: Json | undefined, path: string): void {
+  for (const [index, peer] of isList(json) ? json.entries() : []) {
+    if (!isObject(peer) || get(peer, 'domainNames') === undefined) continue;
+    const message = 'domain names select peers of rules that allow only';
+    complain(decoding, 'domain-under-deny', `${path}[${index}].domainNames`, message, 'deny addresses instead');
+  }
 }
 
 function decodeTraffic(

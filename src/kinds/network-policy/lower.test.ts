@@ -5,7 +5,7 @@ import { MATCH_NOTHING } from '../../model/match.ts';
 import { EVERYTHING } from '../../model/selector.ts';
 
 const lower = (spec: string): ReturnType<typeof lowerYaml> => lowerYaml(networkPolicy(spec));
-const WEB = { kind: 'in', key: 'app', values: ['web'] };
+const WEB = { kind: 'in', key: 'app', values: ['web'], asLabel: true };
 
 /** The directions that a policy isolates, and those in which it has rules. */
 function types(spec: string): { readonly isolates: string; readonly ruled: string } {
