@@ -1,10 +1,13 @@
 import type { KubeObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { lowerAdminNetworkPolicy, lowerBaselineAdminNetworkPolicy } from './admin-network-policy/lower.ts';
+import { validateAdminNetworkPolicy, validateBaselineAdminNetworkPolicy } from './admin-network-policy/validate.ts';
 import { lowerClusterNetworkPolicy } from './cluster-network-policy/lower.ts';
+import { validateClusterNetworkPolicy } from './cluster-network-policy/validate.ts';
 import { isForeign, reportForeign, type Unread, unreadVersions } from './foreign.ts';
 import type { Fragment, PolicyKind } from './kind.ts';
 import { lowerNetworkPolicy } from './network-policy/lower.ts';
+import { validateNetworkPolicy } from './network-policy/validate.ts';
 
 /** Every policy kind that has effect under the profile `kubernetes`. */
 export const POLICY_KINDS: readonly PolicyKind[] = [
@@ -13,7 +16,7 @@ export const POLICY_KINDS: readonly PolicyKind[] = [
     kind: 'NetworkPolicy',
     plural: 'networkpolicies',
     namespaced: true,
-    validate: () => [],
+    validate: validateNetworkPolicy,
     lower: lowerNetworkPolicy,
   },
   {
@@ -21,7 +24,7 @@ export const POLICY_KINDS: readonly PolicyKind[] = [
     kind: 'AdminNetworkPolicy',
     plural: 'adminnetworkpolicies',
     namespaced: false,
-    validate: () => [],
+    validate: validateAdminNetworkPolicy,
     lower: lowerAdminNetworkPolicy,
   },
   {
@@ -29,7 +32,7 @@ export const POLICY_KINDS: readonly PolicyKind[] = [
     kind: 'BaselineAdminNetworkPolicy',
     plural: 'baselineadminnetworkpolicies',
     namespaced: false,
-    validate: () => [],
+    validate: validateBaselineAdminNetworkPolicy,
     lower: lowerBaselineAdminNetworkPolicy,
   },
   {
@@ -37,7 +40,7 @@ export const POLICY_KINDS: readonly PolicyKind[] = [
     kind: 'ClusterNetworkPolicy',
     plural: 'clusternetworkpolicies',
     namespaced: false,
-    validate: () => [],
+    validate: validateClusterNetworkPolicy,
     lower: lowerClusterNetworkPolicy,
   },
 ];
@@ -71,13 +74,33 @@ export function readPolicies(objects: readonly KubeObject[]): PolicyReading {
       continue;
     }
     const complaints = kind.validate(object);
-    diagnostics.push(...complaints);
-    if (complaints.some((complaint) => complaint.refused === true)) continue;
+    if (complaints.some((complaint) => complaint.refused === true)) {
+      diagnostics.push(...complaints);
+      continue;
+    }
     const lowered = kind.lower(object);
     fragments.push(lowered.fragment);
-    diagnostics.push(...lowered.diagnostics);
+    diagnostics.push(...mergeDiagnostics(complaints, lowered.diagnostics));
   }
   const versions = unreadVersions(rest);
   diagnostics.push(...versions.diagnostics, ...reportForeign(foreign));
   return { fragments, diagnostics, unread: versions.unread, rest: versions.rest };
+}
+
+/**
+ * Where the server's text and lowering speak of the same field, the server's words stay and gain the help, which says
+ * what becomes of the field.
+ */
+function mergeDiagnostics(complaints: readonly Diagnostic[], lowering: readonly Diagnostic[]): Diagnostic[] {
+  const said = new Set(complaints.map(({ origin }) => origin?.field));
+  const merged = complaints.map((complaint) => {
+    const twin = lowering.find(({ origin }) => origin?.field === complaint.origin?.field);
+    if (twin?.help === undefined) return complaint;
+    const { help } = complaint;
+    return {
+      ...complaint,
+      help: help === undefined || twin.help.startsWith(help) ? twin.help : `${help}; ${twin.help}`,
+    };
+  });
+  return [...merged, ...lowering.filter(({ origin }) => !said.has(origin?.field))];
 }
