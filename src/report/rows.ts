@@ -1,0 +1,154 @@
+import { byText } from '../base/order.ts';
+import type { ConnectivityReport } from '../model/report.ts';
+import { entryFormatter, isNone } from './conn.ts';
+import { type PeerNames, peerNames } from './peers.ts';
+
+/** Destinations that the same sources reach over the same ports. */
+export interface ConnectivityRow {
+  /** Of the destinations; `null` outside of the cluster. */
+  readonly namespace: string | null;
+  readonly destination: string;
+  readonly source: string;
+  readonly ports: string;
+  readonly unspecified: boolean;
+}
+
+export interface GroupedConnectivity {
+  readonly rows: readonly ConnectivityRow[];
+  readonly names: PeerNames;
+}
+
+export const UNSPECIFIED = 'unspecified';
+export const NOTHING = 'none';
+
+/** The members of each class by its name; every peer alone where the report has no classes. */
+export function membersOf(report: ConnectivityReport): (name: string) => readonly string[] {
+  if (report.classes === undefined) return (name) => [name];
+  const members = new Map(report.classes.map((c) => [c.name, c.members]));
+  return (name) => members.get(name) ?? [name];
+}
+
+/**
+ * The matrix with as few rows as say the same: sources that share destination and ports become one set, then
+ * destinations of one namespace whose rows read alike. Reading alike is saying the same, since `shop/*` and
+ * `every workload` stand for every *other* one. Rows by namespace, those outside of the cluster last.
+ */
+export function groupConnectivity(report: ConnectivityReport): GroupedConnectivity {
+  const names = peerNames(report.peers);
+  const members = membersOf(report);
+  const portsOf = entryFormatter();
+  const cells = new Map<string, Map<string, string[]>>();
+  const add = (src: string, dst: string, ports: string): void => {
+    let byPorts = cells.get(dst);
+    if (byPorts === undefined) {
+      byPorts = new Map();
+      cells.set(dst, byPorts);
+    }
+    const sources = byPorts.get(ports);
+    if (sources === undefined) byPorts.set(ports, [src]);
+    else sources.push(src);
+  };
+  for (const entry of report.allowed) add(entry.src, entry.dst, portsOf(entry));
+  for (const [src, dst] of report.unspecified) add(src, dst, UNSPECIFIED);
+
+  // A workload that nothing reaches is an answer too.
+  const targets = report.classes === undefined ? report.peers : report.classes.map((c) => c.name);
+  for (const dst of targets) {
+    if (!cells.has(dst) && names.namespaceOf(dst) !== null) cells.set(dst, new Map([[NOTHING, []]]));
+  }
+
+  const alike = new Map<
+    string,
+    { readonly namespace: string | null; readonly dsts: string[]; readonly rows: [string, string][] }
+  >();
+  for (const [dst, byPorts] of cells) {
+    const own = members(dst);
+    // Between members of one class there is an entry of its own, so only a peer alone is not missing in its own row.
+    const self = own.length === 1 ? own : [];
+    const rows = [...byPorts]
+      .map(([ports, sources]): [string, string] => [
+        sources.length === 0 ? 'nothing' : names.set(sources.flatMap(members), self),
+        ports,
+      ])
+      .sort((a, b) => byText(a[0], b[0]) || byText(a[1], b[1]));
+    const spaces = new Set(own.map(names.namespaceOf));
+    const namespace = spaces.size === 1 ? names.namespaceOf(dst) : '';
+    const key = JSON.stringify([namespace, rows]);
+    const group = alike.get(key);
+    if (group === undefined) alike.set(key, { namespace, dsts: [...own], rows });
+    else group.dsts.push(...own);
+  }
+
+  const rows = [...alike.values()].flatMap(({ namespace, dsts, rows: sources }) => {
+    const destination = names.set(dsts);
+    return sources.map(([source, ports]) => ({
+      namespace,
+      destination,
+      source,
+      ports,
+      unspecified: ports === UNSPECIFIED,
+    }));
+  });
+  const place = (row: ConnectivityRow): string => (row.namespace === null ? '\uffff' : row.namespace);
+  return {
+    names,
+    rows: rows.sort(
+      (a, b) =>
+        byText(place(a), place(b)) ||
+        byText(a.destination, b.destination) ||
+        byText(a.source, b.source) ||
+        byText(a.ports, b.ports),
+    ),
+  };
+}
+
+export interface ConnectivityCounts {
+  readonly workloads: number;
+  readonly ranges: number;
+  /** Ordered pairs of different peers, those of two ranges left out. */
+  readonly pairs: number;
+  readonly allowed: number;
+  readonly everyPort: number;
+  /** Nothing for all pods of the workloads, but something for some. */
+  readonly partly: number;
+  readonly unspecified: number;
+  readonly denied: number;
+}
+
+/** How many ordered pairs of different peers have which verdict; a class counts with all of its members. */
+export function countConnectivity(report: ConnectivityReport): ConnectivityCounts {
+  const members = membersOf(report);
+  const portsOf = entryFormatter();
+  const between = (src: string, dst: string): number => {
+    const n = members(src).length;
+    return src === dst ? n * (n - 1) : n * members(dst).length;
+  };
+  const names = peerNames([]);
+  const workloads = report.peers.filter((peer) => names.namespaceOf(peer) !== null).length;
+  const ranges = report.peers.length - workloads;
+  const pairs = workloads * (workloads - 1) + 2 * workloads * ranges;
+  let allowed = 0;
+  let everyPort = 0;
+  let partly = 0;
+  for (const entry of report.allowed) {
+    const count = between(entry.src, entry.dst);
+    if (isNone(entry.conn)) {
+      if (entry.some !== undefined) partly += count;
+      continue;
+    }
+    allowed += count;
+    if (portsOf(entry) === 'all') everyPort += count;
+  }
+  let unspecified = 0;
+  for (const [src, dst] of report.unspecified) unspecified += between(src, dst);
+  return {
+    workloads,
+    ranges,
+    pairs,
+    allowed,
+    everyPort,
+    partly,
+    unspecified,
+    denied: Math.max(0, pairs - allowed - partly - unspecified),
+  };
+}
