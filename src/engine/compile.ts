@@ -61,7 +61,7 @@ export interface SubjectProgram {
  * each class knows the policies that select it. One policy or pod can be replaced without compiling the rest again.
  */
 export class CompiledProgram {
-  readonly traffic: TrafficTable = new TrafficTable();
+  readonly traffic: TrafficTable;
   readonly partition: AddressPartition = new AddressPartition();
   readonly classes: ClassTable;
   readonly predicates: PredicateTable;
@@ -82,7 +82,9 @@ export class CompiledProgram {
   /** Rules resolved, sets made: counted work for tests. */
   readonly work = { classes: 0, policies: 0, subjectPrograms: 0 };
 
-  constructor(program: PolicyProgram, cluster: Cluster) {
+  /** Programs that are compared with each other share a traffic table. */
+  constructor(program: PolicyProgram, cluster: Cluster, traffic: TrafficTable = new TrafficTable()) {
+    this.traffic = traffic;
     this.#facts = factsOf(cluster);
     this.#tiers = program.tiers;
     this.classes = new ClassTable(this.partition, (added) => this.#onNewClass(added));

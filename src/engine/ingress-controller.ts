@@ -69,10 +69,12 @@ function reachedBy(
     const workload = backend.pod === null ? undefined : workloadOf.get(backend.pod);
     if (workload === undefined || backend.pod === null) continue;
     let led: TrafficId = NO_TRAFFIC;
-    for (const entry of backend.ports) {
-      if (port === null || entry.service.port === port || entry.service.name === port) {
-        led = traffic.union(led, traffic.ports(entry.service.protocol, entry.port, entry.port));
-      }
+    const named = backend.ports.filter(({ service: own }) => port === null || own.port === port || own.name === port);
+    // OpenShift routes name target ports, and so do Ingresses by mistake; what may be exposed is reported as exposed.
+    const meant =
+      named.length > 0 ? named : backend.ports.filter((own) => own.service.targetPort === port || own.port === port);
+    for (const entry of meant) {
+      led = traffic.union(led, traffic.ports(entry.service.protocol, entry.port, entry.port));
     }
     const own = program.classes.all[program.classOf({ kind: 'pod', pod: backend.pod })] as EndpointClass;
     const granted = traffic.intersect(led, fromUnknownPod(program, own));

@@ -50,10 +50,7 @@ export interface PairTable {
 
 /** All pairs of a program; cost grows with units and with the pairs that are not denied, not with pods. */
 export function pairTable(program: CompiledProgram, cluster: Cluster): PairTable {
-  const units = mergeClasses(program);
-  const groups = [...workloadGroups(program, cluster, units), ...rangeGroups(program, cluster, units)].map(
-    (group, index) => ({ ...group, index }),
-  );
+  const { groups, units } = groupsOf(program, cluster);
   const maps = new PeerMaps(program, units);
   const groupsOfUnit: number[][] = [];
   for (const group of groups) {
@@ -81,7 +78,19 @@ export function pairTable(program: CompiledProgram, cluster: Cluster): PairTable
   return { traffic: program.traffic, groups, pairs, groupOf, work: { units: units.count, visited } };
 }
 
-interface Units {
+/** Workloads and address ranges, grouped by what policies can tell apart. */
+export function groupsOf(
+  program: CompiledProgram,
+  cluster: Cluster,
+): { readonly groups: readonly Group[]; readonly units: Units } {
+  const units = mergeClasses(program);
+  const groups = [...workloadGroups(program, cluster, units), ...rangeGroups(program, cluster, units)].map(
+    (group, index) => ({ ...group, index }),
+  );
+  return { groups, units };
+}
+
+export interface Units {
   /** The representative of a class. */
   readonly of: (id: number) => EndpointClass;
   readonly isUnit: (id: number) => boolean;
@@ -441,13 +450,19 @@ function pairOf(maps: PeerMaps, source: Group, destination: Group): Pair | null 
   return { all: all ?? NO_TRAFFIC, some, unknown };
 }
 
-/** How the nodes of the pods on both sides may relate; only host-network pods have a node's address. */
+/**
+ * How the nodes of the pods on both sides may relate; only host-network pods have a node's address. A pod's own node
+ * reaches it whatever policies say, but where the scheduler puts pods is no property of a workload: where pods share a
+ * node, or may, the pair is also judged as if they did not, so that `all` holds wherever they run.
+ */
 function nodeRelations(from: Group['units'][number], to: Group['units'][number]): readonly Truth[] {
-  if ((from.unit.kind === 'host') === (to.unit.kind === 'host')) return ['no'];
-  if (from.nodes.size === 0 || to.nodes.size === 0) return ['no'];
-  const relations = new Set<Truth>();
-  for (const a of from.nodes) {
-    for (const b of to.nodes) relations.add(a === null || b === null ? 'maybe' : a === b ? 'yes' : 'no');
+  if ((from.unit.kind === 'host') === (to.unit.kind === 'host') || from.nodes.size === 0 || to.nodes.size === 0) {
+    return APART;
   }
-  return [...relations];
+  for (const node of from.nodes)
+    if (node === null || to.nodes.has(node) || to.nodes.has(null)) return APART_OR_TOGETHER;
+  return APART;
 }
+
+const APART: readonly Truth[] = ['no'];
+const APART_OR_TOGETHER: readonly Truth[] = ['no', 'yes'];

@@ -23,10 +23,17 @@ export class TrafficTable {
   readonly #ids = new Map<string, TrafficId>();
   readonly #memo = [new Map<number, TrafficId>(), new Map<number, TrafficId>(), new Map<number, TrafficId>()] as const;
   readonly #conns: Conn[] = [];
+  readonly #allPorts: TrafficId;
 
   constructor() {
     this.intern(new Array<intervals.IntervalSet>(LANES).fill(intervals.EMPTY));
     this.intern([PORTS, PORTS, PORTS, ICMP, ICMP]);
+    this.#allPorts = this.intern([PORTS, PORTS, PORTS, intervals.EMPTY, intervals.EMPTY]);
+  }
+
+  /** The part of a set that has ports: sets that differ only in ICMP have the same one. */
+  portPart(id: TrafficId): TrafficId {
+    return this.intersect(id, this.#allPorts);
   }
 
   get size(): number {
@@ -77,26 +84,25 @@ export class TrafficTable {
     return this.#sets[id] as Lanes;
   }
 
-  /** The part of a set that has ports, as reports show it; the same object for equal sets. */
-  conn(id: TrafficId): Conn {
+  /** The ports of a set as reports show them; the same object for sets with the same ports. */
+  conn(set: TrafficId): Conn {
+    const id = this.portPart(set);
     const known = this.#conns[id];
     if (known !== undefined) return known;
     const lanes = this.#sets[id] as Lanes;
-    const full = NAMES.every((_, lane) => intervals.equal(lanes[lane] as intervals.IntervalSet, PORTS));
     const out: Record<string, [number, number][]> = {};
     for (const [lane, name] of NAMES.entries()) {
       const set = lanes[lane] as intervals.IntervalSet;
       if (set.length > 0) out[name] = intervals.toIntervals(set);
     }
-    const conn: Conn = full ? 'all' : out;
+    const conn: Conn = id === this.#allPorts ? 'all' : out;
     this.#conns[id] = conn;
     return conn;
   }
 
   /** Whether the set has any port of TCP, UDP or SCTP. */
   hasPorts(id: TrafficId): boolean {
-    const lanes = this.#sets[id] as Lanes;
-    return (lanes[0]?.length ?? 0) + (lanes[1]?.length ?? 0) + (lanes[2]?.length ?? 0) > 0;
+    return this.portPart(id) !== NO_TRAFFIC;
   }
 
   #apply(

@@ -41,6 +41,11 @@ export type TrafficMatch =
 export interface Match {
   readonly peers: readonly EndpointMatch[];
   readonly traffic: 'any' | readonly TrafficMatch[];
+  /**
+   * Field of each peer and traffic entry, relative to the rule's (`from[1]`, `to[0].networks[2]`, `ports[0]`). Absent
+   * where positions in the object's lists are those of `peers` and `traffic`.
+   */
+  readonly fields?: { readonly peers: readonly string[]; readonly traffic: readonly string[] };
 }
 
 /** Nothing matches it: what an allow rule becomes that cannot be understood. */

@@ -8,7 +8,7 @@ export type Conn =
       readonly UDP?: readonly (readonly [number, number])[];
       readonly SCTP?: readonly (readonly [number, number])[];
       /** Ports known by name only (no pod to look them up on). */
-      readonly named?: readonly string[];
+      readonly named?: readonly { readonly protocol: 'TCP' | 'UDP' | 'SCTP' | null; readonly port: string }[];
     };
 
 export interface ConnectivityEntry {
@@ -82,6 +82,10 @@ export interface DiffChange {
   readonly dst: string;
   readonly before: Conn;
   readonly after: Conn;
+  /** The pods of a workload differ: `before` and `after` are what all have, these what at least one has. */
+  readonly varies?: true;
+  readonly someBefore?: Conn;
+  readonly someAfter?: Conn;
   /** Workloads that exist on one side only. */
   readonly workloads?: string;
 }
@@ -89,6 +93,8 @@ export interface DiffChange {
 export interface DiffReport {
   readonly kind: 'DiffReport';
   readonly changes: readonly DiffChange[];
+  /** Changes that only some pods of a workload see: `before` and `after` are what at least one has. */
+  readonly partialChanges: readonly DiffChange[];
   readonly unspecified: readonly (readonly [string, string])[];
   readonly ingressControllerChanges: readonly DiffChange[];
   readonly diagnostics: readonly Diagnostic[];

@@ -9,7 +9,13 @@ export type Selector =
   | { readonly kind: 'everything' }
   | { readonly kind: 'nothing' }
   /** Key present, value one of `values`. */
-  | { readonly kind: 'in'; readonly key: string; readonly values: readonly string[] }
+  | {
+      readonly kind: 'in';
+      readonly key: string;
+      readonly values: readonly string[];
+      /** Written under `matchLabels`; only for showing it again. */
+      readonly asLabel?: true;
+    }
   | { readonly kind: 'exists'; readonly key: string }
   | { readonly kind: 'not'; readonly of: Selector }
   | { readonly kind: 'all-of'; readonly of: readonly Selector[] }

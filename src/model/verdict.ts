@@ -14,6 +14,8 @@ export interface Reason {
   readonly action: 'allow' | 'deny' | 'pass' | null;
   readonly text: string;
   readonly origin: Origin | null;
+  /** The smallest change after which the rule would apply; of near misses only. */
+  readonly fix?: string;
 }
 
 /** The verdict of one end of a flow. */

@@ -1,0 +1,325 @@
+import { FAMILIES, type Family, formatRange } from '../base/ip.ts';
+import { by, byText, inTurn } from '../base/order.ts';
+import { all as allOf, type Truth } from '../base/truth.ts';
+import type { Cluster } from '../model/cluster.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { EndpointMatch, NamespaceMatch } from '../model/match.ts';
+import type { Direction } from '../model/program.ts';
+import { DIRECTIONS } from '../model/program.ts';
+import type { Conn, ExposureEntry, ExposurePeer, ExposureReport, LabelSelectorText } from '../model/report.ts';
+import { EVERYTHING, type Selector, selectorKey } from '../model/selector.ts';
+import type { EndpointClass } from './classes.ts';
+import type { CompiledProgram, SubjectProgram } from './compile.ts';
+import { symbolic, type TrafficOutcome } from './evaluate.ts';
+import { matchNamespace } from './match.ts';
+import { type Group, groupsOf, predicatesOf } from './pairs.ts';
+import type { Bit, Predicate } from './predicates.ts';
+import { implies } from './selector-algebra.ts';
+import { NO_TRAFFIC, type TrafficId } from './traffic.ts';
+
+const NAME_LABEL = 'kubernetes.io/metadata.name';
+
+/** A class of pods as policies name it: in which namespaces, with which labels. */
+type PodTerm = EndpointMatch & { readonly kind: 'pods' };
+
+/**
+ * Who could reach each workload, and whom could it reach: also pods and namespaces that do not exist yet. Each entry is
+ * granted on the workload's own side to every pod of the class.
+ */
+export function exposure(
+  program: CompiledProgram,
+  cluster: Cluster,
+  diagnostics: readonly Diagnostic[] = [],
+): ExposureReport {
+  const { groups } = groupsOf(program, cluster);
+  const ranges = groups.filter((group) => group.kind === 'range');
+  const entries: ExposureEntry[] = [];
+  const unprotected: { workload: string; direction: Direction }[] = [];
+  const unspecified: [string, string][] = [];
+  for (const group of groups) {
+    if (group.kind === 'range') continue;
+    for (const direction of DIRECTIONS) {
+      const rows = rowsOf(program, group, direction, ranges);
+      const free = group.units.every(({ unit }) => program.subject(unit.id, direction).tiers.length === 0);
+      for (const workload of group.members) {
+        if (free) unprotected.push({ workload, direction });
+        for (const { peer, conn } of rows.known) entries.push({ workload, direction, peer, conn });
+        for (const range of rows.open) {
+          unspecified.push(direction === 'egress' ? [workload, range] : [range, workload]);
+        }
+      }
+    }
+  }
+  const ofWorkload = inTurn<{ readonly workload: string; readonly direction: Direction }>(
+    by((entry) => entry.workload, byText),
+    by((entry) => entry.direction, byText),
+  );
+  return {
+    kind: 'ExposureReport',
+    entries: entries.sort(ofWorkload),
+    unprotected: unprotected.sort(ofWorkload),
+    unspecified: unspecified.sort((a, b) => byText(a.join(), b.join())),
+    diagnostics,
+  };
+}
+
+interface Rows {
+  readonly known: readonly { readonly peer: ExposurePeer; readonly conn: Conn }[];
+  /** Ranges about which a fact is missing. */
+  readonly open: readonly string[];
+}
+
+function rowsOf(program: CompiledProgram, group: Group, direction: Direction, ranges: readonly Group[]): Rows {
+  const { traffic } = program;
+  const known: { peer: ExposurePeer; conn: Conn }[] = [];
+  const units = group.units.map(({ unit }) => ({ unit, subject: program.subject(unit.id, direction) }));
+  const granted = (term: PodTerm | null): Grant => {
+    let out: Grant | null = null;
+    for (const { unit, subject } of units) {
+      const grant = grantTo(program, unit, subject, term);
+      out = out === null ? grant : meet(program, out, grant);
+    }
+    return out ?? NOTHING_GRANTED;
+  };
+  const everyone = granted(null);
+  if (!isNothing(program, everyone)) known.push({ peer: { entireCluster: true }, conn: connOf(program, everyone) });
+  for (const term of termsOf(units.map(({ subject }) => subject))) {
+    const grant = granted(term);
+    if (!sameGrant(grant, everyone)) known.push({ peer: peerOf(term), conn: connOf(program, grant) });
+  }
+  const open: string[] = [];
+  let run: { first: bigint; last: bigint; family: Family; sure: TrafficId } | null = null;
+  const flush = (): void => {
+    if (run !== null && traffic.hasPorts(run.sure))
+      known.push({ peer: { range: formatRange(run) }, conn: traffic.conn(run.sure) });
+    run = null;
+  };
+  for (const range of ranges) {
+    if (range.range === null) continue;
+    const peer = range.units[0]?.unit;
+    if (peer === undefined) continue;
+    let sure: TrafficId | null = null;
+    let unknown: TrafficId = NO_TRAFFIC;
+    for (const { unit, subject } of units) {
+      const outcome = towardsRange(program, unit, subject, peer, range.range.family);
+      const own = traffic.subtract(outcome.allow, outcome.deny);
+      sure = sure === null ? own : traffic.intersect(sure, own);
+      unknown = traffic.union(unknown, traffic.intersect(outcome.allow, outcome.deny));
+    }
+    if (traffic.hasPorts(unknown)) open.push(range.members[0] as string);
+    const value = traffic.portPart(sure ?? NO_TRAFFIC);
+    if (run !== null && run.family === range.range.family && run.sure === value) run.last = range.range.last;
+    else {
+      flush();
+      run = { ...range.range, sure: value };
+    }
+  }
+  flush();
+  return { known, open };
+}
+
+function towardsRange(
+  program: CompiledProgram,
+  own: EndpointClass,
+  subject: SubjectProgram,
+  peer: EndpointClass,
+  family: Family,
+): TrafficOutcome {
+  const holds = (predicate: Predicate): Bit => {
+    if (predicate.family !== null && predicate.family !== family) return 0;
+    if (predicate.universal !== null) return predicate.universal === 'everything' ? 1 : 0;
+    return predicate.yes.has(peer.id) ? 1 : predicate.maybe.has(peer.id) ? 2 : 0;
+  };
+  const destination = subject.direction === 'egress' ? peer : own;
+  return symbolic(program.traffic, subject, destination, holds, program.facts.nodesUnread ? 'maybe' : 'no');
+}
+
+/** Traffic that is surely granted, and named ports whose numbers depend on the pod. */
+interface Grant {
+  readonly sure: TrafficId;
+  readonly named: readonly string[];
+}
+
+const NOTHING_GRANTED: Grant = { sure: NO_TRAFFIC, named: [] };
+
+function meet(program: CompiledProgram, a: Grant, b: Grant): Grant {
+  return { sure: program.traffic.intersect(a.sure, b.sure), named: a.named.filter((name) => b.named.includes(name)) };
+}
+
+function sameGrant(a: Grant, b: Grant): boolean {
+  return a.sure === b.sure && a.named.join() === b.named.join();
+}
+
+function isNothing(program: CompiledProgram, grant: Grant): boolean {
+  return !program.traffic.hasPorts(grant.sure) && grant.named.length === 0;
+}
+
+function connOf(program: CompiledProgram, grant: Grant): Conn {
+  const conn = program.traffic.conn(grant.sure);
+  if (grant.named.length === 0 || conn === 'all') return conn;
+  const named = grant.named.map((entry) => {
+    const [protocol, port] = entry.split('/') as [string, string];
+    return { protocol: protocol === '' ? null : (protocol as 'TCP' | 'UDP' | 'SCTP'), port };
+  });
+  return { ...conn, named };
+}
+
+/** What is granted to every pod of a class; `null` is any pod that is in no class which a policy names. */
+function grantTo(program: CompiledProgram, own: EndpointClass, subject: SubjectProgram, term: PodTerm | null): Grant {
+  const { traffic } = program;
+  let sure: TrafficId | null = null;
+  let named: ReadonlySet<string> = new Set();
+  for (const family of FAMILIES) {
+    const holds = (predicate: Predicate): Bit => bitOf(program, predicate, term, family, own);
+    const destination = subject.direction === 'ingress' ? own : null;
+    const { allow, deny } = symbolic(traffic, subject, destination, holds, 'no');
+    const granted = traffic.subtract(allow, deny);
+    sure = sure === null ? granted : traffic.intersect(sure, granted);
+    if (subject.direction === 'egress' && subject.named) named = namedPorts(program, subject, holds, granted);
+  }
+  return { sure: traffic.portPart(sure ?? NO_TRAFFIC), named: [...named].sort() };
+}
+
+/** Named ports of allow rules that surely match the class and are not within what is granted anyway. */
+function namedPorts(
+  program: CompiledProgram,
+  subject: SubjectProgram,
+  holds: (predicate: Predicate) => Bit,
+  granted: TrafficId,
+): ReadonlySet<string> {
+  const out = new Set<string>();
+  for (const { ranks } of subject.tiers) {
+    for (const { rules } of ranks.flat()) {
+      for (const rule of rules) {
+        if (!rule.peers.some((peer) => holds(peer) !== 0)) continue;
+        // A deny or pass that may come first takes the certainty from every named port behind it.
+        if (rule.action !== 'allow') return out;
+        if (!rule.peers.some((peer) => holds(peer) === 1)) continue;
+        for (const { name, protocol } of rule.named) {
+          const covered = protocol !== null && coversProtocol(program, granted, protocol);
+          if (!covered) out.add(`${protocol ?? ''}/${name}`);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+function coversProtocol(program: CompiledProgram, granted: TrafficId, protocol: string): boolean {
+  const whole = program.traffic.ports(protocol as 'TCP' | 'UDP' | 'SCTP', 1, 65535);
+  return program.traffic.subtract(whole, granted) === NO_TRAFFIC;
+}
+
+const BIT: Readonly<Record<Truth, Bit>> = { no: 0, yes: 1, maybe: 2 };
+
+/** What is known of a predicate for every pod of a class. */
+function bitOf(
+  program: CompiledProgram,
+  predicate: Predicate,
+  term: PodTerm | null,
+  family: Family,
+  own: EndpointClass,
+): Bit {
+  if (predicate.universal !== null) return 1;
+  const { match } = predicate;
+  if (match.kind === 'addresses') {
+    if (match.cidr.family !== family) return 0;
+    return match.cidr.prefix === 0 && match.except.length === 0 ? 1 : 2;
+  }
+  if (match.kind !== 'pods' || term === null) return 0;
+  return BIT[
+    allOf([impliesNamespace(program, term.namespaces, match.namespaces, own), implies(term.pods, match.pods)])
+  ];
+}
+
+/** Whether every namespace that `given` means is one that `asked` means, seen from the workload's namespace. */
+function impliesNamespace(
+  program: CompiledProgram,
+  given: NamespaceMatch,
+  asked: NamespaceMatch,
+  own: EndpointClass,
+): Truth {
+  if (given.kind === 'named') {
+    const namespace = program.facts.cluster.namespaces.get(given.name) ?? {
+      name: given.name,
+      labels: new Map([[NAME_LABEL, given.name]]),
+      origin: null,
+    };
+    return matchNamespace(asked, namespace, own.namespace);
+  }
+  if (given.kind === 'labelled' && (asked.kind === 'labelled' || asked.kind === 'named')) {
+    return implies(given.labels, asked.kind === 'labelled' ? asked.labels : nameSelector(asked.name));
+  }
+  return JSON.stringify(given) === JSON.stringify(asked) ? 'yes' : 'maybe';
+}
+
+function nameSelector(name: string): Selector {
+  return { kind: 'in', key: NAME_LABEL, values: [name] };
+}
+
+/** The classes of pods that the rules of subjects name, each once, in the order of the rules. */
+function termsOf(subjects: readonly SubjectProgram[]): readonly PodTerm[] {
+  const out = new Map<string, PodTerm>();
+  for (const subject of subjects) {
+    for (const predicate of predicatesOf(subject)) {
+      const { match } = predicate;
+      if (match.kind !== 'pods' || predicate.universal !== null || match.pods.kind === 'nothing') continue;
+      const term: PodTerm = { ...match, namespaces: plain(match.namespaces) };
+      const key = `${JSON.stringify(peerOf(term))}${selectorKey(term.pods)}`;
+      if (!out.has(key)) out.set(key, term);
+    }
+  }
+  return [...out.values()];
+}
+
+/** A selector of exactly one namespace by its name label is that namespace. */
+function plain(match: NamespaceMatch): NamespaceMatch {
+  if (match.kind !== 'labelled') return match;
+  const only = match.labels.kind === 'all-of' && match.labels.of.length === 1 ? match.labels.of[0] : match.labels;
+  if (only?.kind === 'in' && only.key === NAME_LABEL && only.values.length === 1 && only.values[0] !== undefined) {
+    return { kind: 'named', name: only.values[0] };
+  }
+  return match;
+}
+
+function peerOf(term: PodTerm): ExposurePeer {
+  const { namespaces, pods } = term;
+  const inPods = pods.kind === 'everything' ? ({ allPods: true } as const) : { podSelector: selectorText(pods) };
+  switch (namespaces.kind) {
+    case 'named':
+      return { namespace: namespaces.name, ...inPods };
+    case 'labelled':
+      return namespaces.labels.kind === 'everything'
+        ? { allNamespaces: true, ...inPods }
+        : { namespaceSelector: selectorText(namespaces.labels), ...inPods };
+    case 'same-labels':
+    case 'different-labels': {
+      // The withdrawn tenancy peers have no selector form; the keys are shown as what they ask for.
+      const operator = namespaces.kind === 'same-labels' ? 'SameAsSubject' : 'DifferentFromSubject';
+      return {
+        namespaceSelector: { matchExpressions: namespaces.keys.map((key) => ({ key, operator })) },
+        ...inPods,
+      };
+    }
+  }
+}
+
+/** A selector in the form of the API. */
+export function selectorText(selector: Selector): LabelSelectorText {
+  const parts = selector.kind === 'all-of' ? selector.of : selector === EVERYTHING ? [] : [selector];
+  const labels: [string, string][] = [];
+  const expressions: { key: string; operator: string; values?: readonly string[] }[] = [];
+  for (const part of parts) {
+    const inner = part.kind === 'not' ? part.of : part;
+    const negative = part.kind === 'not';
+    if (inner.kind === 'exists') expressions.push({ key: inner.key, operator: negative ? 'DoesNotExist' : 'Exists' });
+    else if (inner.kind === 'in') {
+      if (!negative && inner.asLabel === true) labels.push([inner.key, inner.values[0] as string]);
+      else expressions.push({ key: inner.key, operator: negative ? 'NotIn' : 'In', values: inner.values });
+    }
+  }
+  return {
+    ...(labels.length > 0 ? { matchLabels: Object.fromEntries(labels) } : {}),
+    ...(expressions.length > 0 ? { matchExpressions: expressions } : {}),
+  };
+}
