@@ -48,7 +48,6 @@ const LAZY = [
     name: 'kube-client',
     test: /node_modules\/(?:@kubernetes\/client-node|undici|openid-client|oauth4webapi|jose|ws|isomorphic-ws|tar-fs|tar-stream|socks|socks-proxy-agent|hpagent|jsonpath-plus|form-data|stream-buffers|rfc4648)\//,
   },
-  { name: 'yaml', test: /node_modules\/yaml\// },
   { name: 'js-yaml', test: /node_modules\/js-yaml\// },
 ];
 
@@ -78,7 +77,7 @@ async function bundle(source, folder) {
     },
   });
   mkdirSync(folder, { recursive: true });
-  const written = new Set(['rampart.js', 'old-node.js', '.stamp']);
+  const written = new Set(['rampart.js', 'old-node.js', 'LICENSES.txt', '.stamp']);
   let main = '';
   for (const chunk of output) {
     written.add(chunk.fileName);
@@ -86,6 +85,7 @@ async function bundle(source, folder) {
     replaceFile(join(folder, chunk.fileName), chunk.type === 'chunk' ? chunk.code : chunk.source);
   }
   replaceFile(join(folder, 'old-node.js'), OLD_NODE);
+  replaceFile(join(folder, 'LICENSES.txt'), licenses(output));
   // The entry comes last: whoever starts in the meantime runs the old bundle or the new one, never a mixture.
   replaceFile(join(folder, 'rampart.js'), ENTRY.replace('MAIN', main), 0o755);
   replaceFile(join(folder, '.stamp'), '');
@@ -100,6 +100,28 @@ function replaceFile(path, content, mode = 0o644) {
   writeFileSync(draft, content);
   chmodSync(draft, mode);
   renameSync(draft, path);
+}
+
+/**
+ * The licences of the packages of which a part is in the bundle.
+ *
+ * @param {readonly import('rolldown').RolldownOutput['output'][number][]} output
+ */
+function licenses(output) {
+  const folders = new Set();
+  for (const chunk of output) {
+    for (const id of chunk.type === 'chunk' ? chunk.moduleIds : []) {
+      const folder = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id);
+      if (folder !== null) folders.add(folder[0]);
+    }
+  }
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file));
+    const text = files.map((file) => readFileSync(join(folder, file), 'utf8').trim()).join('\n\n');
+    return `${name} ${version} (${license})\n\n${text}\n`;
+  });
+  return texts.join(`\n${'─'.repeat(80)}\n\n`);
 }
 
 /** The commit of this checkout, or nothing outside of one. */
