@@ -41,6 +41,13 @@ export function objectsOf(folder: string): KubeObject[] {
   return out;
 }
 
+/** The objects of a text with YAML documents, as if they were in a file `test.yaml`. */
+export function objectsIn(text: string): KubeObject[] {
+  const out: KubeObject[] = [];
+  for (const document of loadAll(text) as Json[]) addObjects(document, 'test.yaml', out);
+  return out;
+}
+
 function filesOf(folder: string): string[] {
   if (statSync(folder).isFile()) return /\.(ya?ml|json)$/.test(folder) ? [folder] : [];
   return readdirSync(folder)
