@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { complaints, lowerYaml, matches, networkPolicy, onlyPeer, onlyRule } from '../../../test/kinds/sample.ts';
 import { parseCidr } from '../../base/ip.ts';
-import { MATCH_NOTHING } from '../../model/match.ts';
+import { type EndpointMatch, MATCH_NOTHING } from '../../model/match.ts';
 import { EVERYTHING } from '../../model/selector.ts';
 
 const lower = (spec: string): ReturnType<typeof lowerYaml> => lowerYaml(networkPolicy(spec));
@@ -117,6 +117,17 @@ describe('peers', () => {
       { kind: 'pods', namespaces: { kind: 'named', name: 'shop' }, pods: WEB },
       { kind: 'pods', namespaces: { kind: 'labelled', labels: WEB }, pods: EVERYTHING },
     ]);
+  });
+
+  test('S1.4 blocks are read as the API server reads them', () => {
+    const block = (cidr: string): EndpointMatch => peer(`{ ipBlock: { cidr: "${cidr}" } }`);
+    expect(block('10.1.2.3/8')).toMatchObject({
+      cidr: { family: 4, first: 0x0a000000n, last: 0x0affffffn, prefix: 8 },
+    });
+    expect(block('010.000.000.000/08')).toEqual(block('10.0.0.0/8'));
+    expect(block('::ffff:10.0.0.0/104')).toEqual(block('10.0.0.0/8'));
+    expect(block('0.0.0.0/0')).toMatchObject({ cidr: { family: 4, prefix: 0 } });
+    expect(block('::/0')).toMatchObject({ cidr: { family: 6, first: 0n, last: (1n << 128n) - 1n, prefix: 0 } });
   });
 
   test('S2.11 an ipBlock with its holes', () => {
