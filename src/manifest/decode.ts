@@ -1,15 +1,8 @@
-import {
-  EVENT_ID,
-  type Event,
-  getScalarValue,
-  parseEvents,
-  SCALAR_STYLE,
-  type ScalarEvent,
-  YAMLException,
-} from 'js-yaml';
+import { COLLECTION_STYLE, EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
 import { DocumentError } from './diagnostics.ts';
 import { indexPath, keyPath } from './field-path.ts';
 import type { Json } from './object.ts';
+import { parseDocument } from './parse.ts';
 import { resolvePlain, resolveTagged, type Scalar, scalarKey } from './scalar.ts';
 
 /** What one YAML document says, and the fields whose key occurs twice (the last one counts). */
@@ -24,6 +17,7 @@ interface Container {
   readonly object: Record<string, Json> | null;
   readonly list: Json[] | null;
   readonly start: number;
+  readonly isFlow: boolean;
   readonly anchor: string | null;
   /** `work` when it was opened. */
   readonly before: number;
@@ -43,45 +37,18 @@ interface Anchor {
 
 const OPEN: Anchor = { value: null, text: '', size: 0 };
 
-/**
- * Parses the text of one document into events with offsets; throws {@link DocumentError}. The parser
- * takes one document; what follows it is the business of whoever split the file.
- */
-export function parseDocument(text: string, maxDepth: number): readonly Event[] {
+/** Decodes the first document of a text; throws {@link DocumentError}. */
+export function decodeDocument(text: string, maxDepth: number): Decoded {
+  const parsed = parseDocument(text, maxDepth);
   try {
-    return parseEvents(text, { maxDepth });
+    return buildValue(parsed.text, parsed.events);
   } catch (error) {
-    if (error instanceof YAMLException) {
-      const offset = error.mark?.position ?? 0;
-      if (error.reason.startsWith('nesting exceeded')) throw tooDeep(offset, maxDepth);
-      throw new DocumentError('syntax', offset, error.reason, syntaxHelp(error.reason, text, offset));
-    }
-    // The parser recurses; a small stack must not take the run down.
-    if (error instanceof RangeError) throw tooDeep(0, maxDepth);
-    throw error;
+    if (!(error instanceof DocumentError) || parsed.text === text) throw error;
+    throw new DocumentError(error.what, parsed.originalOffset(error.offset), error.message, error.help);
   }
 }
 
-export function tooDeep(offset: number, maxDepth: number): DocumentError {
-  return new DocumentError(
-    'nesting',
-    offset,
-    `nested deeper than ${maxDepth} levels`,
-    'flatten the document; no Kubernetes object is nested that deeply',
-  );
-}
-
-function syntaxHelp(reason: string, text: string, offset: number): string {
-  const lineStart = text.lastIndexOf('\n', Math.max(0, offset - 1)) + 1;
-  const line = text.slice(lineStart, offset + 80);
-  if (reason.includes('tab') || /^ *\t/.test(line)) return 'indent with spaces; YAML forbids tabs in indentation';
-  if (/\{\{/.test(line)) return 'this looks like a template; render it first and read the result';
-  if (reason.includes('document separator')) return 'begin each document with a line `---`';
-  return 'check indentation and quotes here; other documents of the file are still read';
-}
-
-/** Builds the value of the first document of `events`; throws {@link DocumentError}. */
-export function buildValue(text: string, events: readonly Event[]): Decoded {
+function buildValue(text: string, events: readonly Event[]): Decoded {
   const anchors = new Map<string, Anchor>();
   const duplicates: string[] = [];
   const stack: Container[] = [];
@@ -168,6 +135,10 @@ export function buildValue(text: string, events: readonly Event[]): Decoded {
         const plain = event.style === SCALAR_STYLE.PLAIN;
         const tagged = event.tagStart >= 0;
         if (event.style === SCALAR_STYLE.DOUBLE_QUOTED && !event.fast) checkEscapes(text, event);
+        if (plain && source.startsWith('?') && (top as Container | null)?.isFlow === true) {
+          const help = 'quote the text; inside of brackets and braces `?` begins a key';
+          throw new DocumentError('syntax', event.valueStart, 'found a key where text is expected', help);
+        }
         let value: Scalar;
         let isMergeKey = false;
         if (tagged) {
@@ -190,7 +161,7 @@ export function buildValue(text: string, events: readonly Event[]): Decoded {
             const container = top as unknown as Container;
             container.isMerge = true;
             container.keyOffset = event.valueStart;
-          } else putKey(value, source, scalarStart(event));
+          } else putKey(value, source, Math.max(scalarStart(event), (top as unknown as Container).start));
         } else put(checkedNumber(value, source, event));
         break;
       }
@@ -204,6 +175,7 @@ export function buildValue(text: string, events: readonly Event[]): Decoded {
           object: isMap ? {} : null,
           list: isMap ? null : [],
           start: event.start,
+          isFlow: event.style === COLLECTION_STYLE.FLOW,
           anchor: event.anchorStart < 0 ? null : text.slice(event.anchorStart, event.anchorEnd),
           before: work - 1,
           key: null,

@@ -1,8 +1,7 @@
-import type { Event } from 'js-yaml';
 import type { Position, Source } from '../model/origin.ts';
-import { parseDocument } from './decode.ts';
 import { joinPath } from './field-path.ts';
 import { type Locator, locator } from './locate.ts';
+import { type Parsed, parseDocument } from './parse.ts';
 import type { FileText } from './text.ts';
 
 /** One document of a file, which can say where its fields are. */
@@ -23,18 +22,18 @@ export function locatedDocument(file: FileText, start: number, text: string, max
     file: file.file,
     positionOf,
     locate(path) {
-      find ??= locator(text, eventsOf(text, maxDepth));
+      find ??= locator(parsedOrEmpty(text, maxDepth));
       return positionOf(find(path));
     },
   };
 }
 
-/** A text that does not parse a second time has no fields to find; its beginning is the nearest place. */
-function eventsOf(text: string, maxDepth: number): readonly Event[] {
+/** A text that is no YAML (JSON may have characters that YAML lacks) has no fields to find, only a beginning. */
+function parsedOrEmpty(text: string, maxDepth: number): Parsed {
   try {
     return parseDocument(text, maxDepth);
   } catch {
-    return [];
+    return { text, events: [], originalOffset: (offset) => offset };
   }
 }
 

@@ -149,7 +149,7 @@ export function candidatesOf(
         'name',
         'metadata.name',
         `cannot unmarshal ${typeName(name)} into metadata.name of type string`,
-        `quote it: \`name: "${shorten(String(name))}"\``,
+        'quote it, so that it is text',
       );
       return;
     }
@@ -158,7 +158,7 @@ export function candidatesOf(
         'namespace',
         'metadata.namespace',
         `cannot unmarshal ${typeName(namespace)} into metadata.namespace of type string`,
-        `quote it: \`namespace: "${shorten(String(namespace))}"\``,
+        'quote it, so that it is text',
       );
       return;
     }

@@ -1,6 +1,6 @@
-import { tooDeep } from './decode.ts';
 import { DocumentError, type Limits } from './diagnostics.ts';
 import type { Json } from './object.ts';
+import { tooDeep } from './parse.ts';
 
 const QUOTE = 34;
 const COLON = 58;

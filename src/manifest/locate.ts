@@ -1,6 +1,7 @@
 import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE } from 'js-yaml';
 import { scalarStart } from './decode.ts';
 import { parseFieldPath } from './field-path.ts';
+import type { Parsed } from './parse.ts';
 import { resolvePlain, scalarKey } from './scalar.ts';
 
 /** Finds the text of field paths in one document. */
@@ -17,7 +18,7 @@ interface Found {
  * its key (a block value begins on a later line), an item of a list at its first character, the document at its first
  * node. A path that leads nowhere gives its nearest parent. Text behind an alias is found where it is written.
  */
-export function locator(text: string, events: readonly Event[]): Locator {
+export function locator({ text, events, originalOffset }: Parsed): Locator {
   const ends = closingEvents(events);
   const childrenOf = new Map<number, readonly number[]>();
 
@@ -134,7 +135,7 @@ export function locator(text: string, events: readonly Event[]): Locator {
         i += taken - 1;
       } else break;
     }
-    return here.offset;
+    return originalOffset(here.offset);
   };
 }
 

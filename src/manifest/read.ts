@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../model/diagnostic.ts';
-import { buildValue, parseDocument } from './decode.ts';
+import { decodeDocument } from './decode.ts';
 import { atPlace, DocumentError, type Limits } from './diagnostics.ts';
 import { locatedDocument } from './document.ts';
 import { type Candidate, candidatesOf, identify } from './identify.ts';
@@ -66,7 +66,12 @@ function readFile(input: ManifestInput, run: Run): void {
     text = decoded.text;
   }
   const file = fileText(input.file, withoutMark(text));
-  if (!(looksLikeJson(file.text) && readJson(file, run))) readYaml(file, run);
+  if (!looksLikeJson(file.text)) readYaml(file, run);
+  else if (!readJson(file, run)) {
+    const before = run.candidates.length;
+    readYaml(file, run);
+    if (run.candidates.length > before) notJson(file, 0, run);
+  }
 }
 
 /** Reads a file of one or more JSON values; `false`, and nothing done, if the file must be something else. */
@@ -87,14 +92,24 @@ function readJson(file: FileText, run: Run): boolean {
   // Flow mappings in braces are YAML, not broken JSON.
   if (parts.every(({ outcome }) => outcome === null)) return false;
   for (const { stretch, part, outcome } of parts) {
-    if (outcome === null) readDocument(file, stretch, part, run);
-    else if (outcome instanceof DocumentError) refuse(file, stretch, outcome, run);
+    if (outcome === null) {
+      const before = run.candidates.length;
+      readDocument(file, stretch, part, run);
+      if (run.candidates.length > before) notJson(file, stretch.start, run);
+    } else if (outcome instanceof DocumentError) refuse(file, stretch, outcome, run);
     else {
       const duplicates = outcome.hasDuplicates ? duplicatesOf(part, run.limits) : [];
       accept(file, stretch, part, outcome.value, duplicates, run);
     }
   }
   return true;
+}
+
+/** kubectl decides by the first character, other tools do not. */
+function notJson(file: FileText, offset: number, run: Run): void {
+  const message = 'this is YAML, but kubectl takes text that begins with a brace for JSON and refuses it';
+  const at = { file: file.file, ...file.positionOf(offset) };
+  run.diagnostics.push(atPlace('syntax', at, message, 'put a line `---` before it, or write JSON', 'warning'));
 }
 
 /** Skips what may stand between JSON values: white space and lines `---`. */
@@ -106,7 +121,7 @@ function skipBlank(text: string, from: number): number {
 
 /** JSON.parse drops all but the last of equal keys without a word; the YAML decoder finds them. */
 function duplicatesOf(text: string, limits: Limits): readonly string[] {
-  const decoded = outcomeOf(() => buildValue(text, parseDocument(text, limits.maxDepth)));
+  const decoded = outcomeOf(() => decodeDocument(text, limits.maxDepth));
   return decoded instanceof DocumentError ? [''] : decoded.duplicates;
 }
 
@@ -165,7 +180,7 @@ function readDocument(file: FileText, stretch: Stretch, text: string, run: Run):
         'divide it into documents by `---`, give it as JSON, or raise the limit',
       );
     }
-    return buildValue(text, parseDocument(text, limits.maxDepth));
+    return decodeDocument(text, limits.maxDepth);
   });
   if (decoded instanceof DocumentError) refuse(file, stretch, decoded, run);
   else if (decoded.value !== null) accept(file, stretch, text, decoded.value, decoded.duplicates, run);
