@@ -8,7 +8,6 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Clauses that no test cites yet. This list only shrinks: remove a clause in the commit that tests it. */
 const NOT_YET_CITED: readonly string[] = [
-  'S1.1',
   'S1.2',
   'S1.8',
   'S1.10',
