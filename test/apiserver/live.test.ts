@@ -1,16 +1,19 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IoError } from '../../src/io/io-error.ts';
 import { type ClusterReading, readCluster } from '../../src/io/kube.ts';
 import { RESOURCES, resourceName } from '../../src/io/resources.ts';
-import { SHARED, startCluster, type TestCluster, whyNoCluster } from './cluster.ts';
+import { startCluster, type TestCluster } from './cluster.ts';
+import { type CustomResourceDefinition, missingKube, sharedDir } from './kube.ts';
 
-const why = whyNoCluster();
+const why = missingKube();
 if (why !== null) console.log(`skipped: live clusters are read from a real API server, and ${why}`);
 
-const CRDS = join(SHARED, 'crds');
+const CRDS = join(sharedDir, 'crds');
 
 async function failure(promise: Promise<unknown>): Promise<IoError> {
   try {
@@ -257,6 +260,37 @@ describe.skipIf(why !== null)('a live cluster', () => {
       }
     });
 
+    it('is read through a proxy', async () => {
+      const tunnels: string[] = [];
+      const proxy = createHttpServer();
+      const sockets: { destroy(): void }[] = [];
+      proxy.on('connect', (request, near) => {
+        tunnels.push(request.url ?? '');
+        const far = dial(17643, '127.0.0.1', () => {
+          near.write('HTTP/1.1 200 OK\r\n\r\n');
+          near.pipe(far).pipe(near);
+        });
+        for (const socket of [near, far]) socket.on('error', () => undefined);
+        sockets.push(near, far);
+      });
+      await new Promise<void>((done) => proxy.listen(0, '127.0.0.1', done));
+      const address = proxy.address();
+      if (address === null || typeof address === 'string') throw new Error('no port');
+      try {
+        const config = JSON.parse(readFileSync(cluster.kubeconfig, 'utf8'));
+        config.clusters[0].cluster['proxy-url'] = `http://127.0.0.1:${address.port}`;
+        const file = join(cluster.folder, 'proxied.kubeconfig');
+        writeFileSync(file, JSON.stringify(config));
+        expect(ids(await readCluster({ kubeconfig: file }), 'Namespace')).toContain('v1 -/shop');
+        expect(new Set(tunnels)).toEqual(new Set(['127.0.0.1:17643']));
+        // As many as requests at a time: tunnels are used again.
+        expect(tunnels.length).toBeLessThanOrEqual(7);
+      } finally {
+        for (const socket of sockets) socket.destroy();
+        proxy.close();
+      }
+    });
+
     it('says where nothing listens', async () => {
       const relay = await relayTo(17643, 0);
       await relay.stop();
@@ -270,19 +304,23 @@ describe.skipIf(why !== null)('a live cluster', () => {
 
   describe('with custom resources', () => {
     beforeAll(async () => {
-      const folder = (name: string): string[] => readdirSync(join(CRDS, name)).map((f) => join(CRDS, name, f));
-      const yaml = (files: readonly string[]): string[] => files.filter((f) => f.endsWith('.yaml'));
-      await cluster.define(
-        ...yaml(folder('network-policy-api/v1alpha2-experimental')),
-        ...yaml(folder('network-policy-api/v1alpha1-v0.1.8-standard')),
-        ...yaml(folder('cilium/v2')).filter((f) => /ciliumnetworkpolicies/.test(f)),
-        ...yaml(folder('istio')).filter((f) => /authorizationpolicies/.test(f)),
+      const definitions = (folder: string, which = /\.yaml$/): CustomResourceDefinition[] =>
+        readdirSync(join(CRDS, folder))
+          .filter((file) => which.test(file))
+          .map((file) => load(readFileSync(join(CRDS, folder, file), 'utf8')) as CustomResourceDefinition);
+      for (const definition of [
+        ...definitions('network-policy-api/v1alpha2-experimental'),
+        ...definitions('network-policy-api/v1alpha1-v0.1.8-standard'),
+        ...definitions('cilium/v2', /ciliumnetworkpolicies/),
+        ...definitions('istio', /authorizationpolicies.*\.yaml$/),
         // Two resources of one group that are served in different versions.
-        gatewayCrd('httproutes', 'HTTPRoute', ['v1', 'v1beta1']),
-        gatewayCrd('tcproutes', 'TCPRoute', ['v1alpha2']),
+        crd('gateway.networking.k8s.io', 'httproutes', 'HTTPRoute', ['v1', 'v1beta1']),
+        crd('gateway.networking.k8s.io', 'tcproutes', 'TCPRoute', ['v1alpha2']),
         // A version of the future.
         crd('route.openshift.io', 'routes', 'Route', ['v9']),
-      );
+      ]) {
+        await cluster.kube.define(definition);
+      }
     });
 
     it('reads them in the version it understands, and says which it does not', async () => {
@@ -359,7 +397,7 @@ describe.skipIf(why !== null)('a live cluster', () => {
       expect(missing).toContain('networkpolicies');
       expect(missing).toContain('globalnetworkpolicies');
       expect(ids(reading, 'NetworkPolicy').length).toBe(620);
-      await cluster.request('DELETE', '/apis/apiregistration.k8s.io/v1/apiservices/v3.projectcalico.org');
+      await cluster.kube.send('DELETE', '/apis/apiregistration.k8s.io/v1/apiservices/v3.projectcalico.org');
     });
   });
 
@@ -398,7 +436,7 @@ describe.skipIf(why !== null)('a live cluster', () => {
 /** A token that the server issues by itself. */
 async function tokenOf(cluster: TestCluster, account: string): Promise<string> {
   const path = `/api/v1/namespaces/default/serviceaccounts/${account}/token`;
-  const answer = await cluster.request('POST', path, { spec: { expirationSeconds: 3600 } });
+  const answer = await cluster.kube.send('POST', path, { spec: { expirationSeconds: 3600 } });
   return (answer.body as { status: { token: string } }).status.token;
 }
 
@@ -461,28 +499,25 @@ async function relayTo(
   };
 }
 
-function crd(group: string, plural: string, kind: string, versions: readonly string[]): unknown {
-  return {
-    metadata: {
-      name: `${plural}.${group}`,
-      annotations: { 'api-approved.kubernetes.io': 'unapproved, for a test' },
-    },
-    spec: {
-      group,
-      scope: 'Namespaced',
-      names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` },
-      versions: versions.map((name, i) => ({
-        name,
-        served: true,
-        storage: i === 0,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      })),
-    },
+function crd(group: string, plural: string, kind: string, versions: readonly string[]): CustomResourceDefinition {
+  const spec = {
+    group,
+    scope: 'Namespaced',
+    names: { plural, singular: kind.toLowerCase(), kind, listKind: `${kind}List` },
+    versions: versions.map((name, i) => ({
+      name,
+      served: true,
+      storage: i === 0,
+      schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+    })),
   };
-}
-
-function gatewayCrd(plural: string, kind: string, versions: readonly string[]): unknown {
-  return crd('gateway.networking.k8s.io', plural, kind, versions);
+  const annotations = { 'api-approved.kubernetes.io': 'unapproved, for a test' };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}`, ...{ annotations } },
+    spec,
+  };
 }
 
 function gatewayObject(plural: string, kind: string, version: string): { path: string; object: unknown } {

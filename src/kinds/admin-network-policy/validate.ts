@@ -98,20 +98,27 @@ function policyOf(ingress: Schema, egress: Schema, admin: boolean): ObjectSchema
     : object({ subject: SUBJECT, ...rules }, { required: ['subject'] });
 }
 
-/** An object that uses a field which only the old definition has is judged by that definition. */
+const OLD_FIELDS = { namespaces: ['namespaceSelector', 'sameLabels', 'notSameLabels'], pods: ['namespaces'] };
+const NEW_FIELDS = { namespaces: ['matchLabels', 'matchExpressions'], pods: ['namespaceSelector'] };
+
+/** The definition whose own fields the object uses more; the last one if it uses those of neither. */
 function shapeOf(policy: KubeObject): Shape {
   const spec = asObject(get(policy.value, 'spec'));
   const peers = [
     ...items(spec.ingress).flatMap((rule) => items(asObject(rule).from)),
     ...items(spec.egress).flatMap((rule) => items(asObject(rule).to)),
   ];
-  return peers.some(isOld) ? 'v0.1.0' : 'v0.1.8';
+  const old = peers.filter((peer) => uses(peer, OLD_FIELDS)).length;
+  return old > peers.filter((peer) => uses(peer, NEW_FIELDS) || isNewPeer(peer)).length ? 'v0.1.0' : 'v0.1.8';
 }
 
-function isOld(peer: Json): boolean {
+function uses(peer: Json, fields: typeof OLD_FIELDS): boolean {
   const { namespaces, pods } = asObject(peer);
-  const old = ['namespaceSelector', 'sameLabels', 'notSameLabels'];
-  return has(pods, 'namespaces') || old.some((field) => has(namespaces, field));
+  return fields.namespaces.some((field) => has(namespaces, field)) || fields.pods.some((field) => has(pods, field));
+}
+
+function isNewPeer(peer: Json): boolean {
+  return ['nodes', 'networks', 'domainNames'].some((field) => has(peer, field));
 }
 
 function validate(

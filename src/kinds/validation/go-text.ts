@@ -43,10 +43,11 @@ export function goJson(value: Json): string {
 /** A number as Go's `%v` prints it; whole numbers that fit an int64 are integers. */
 export function goNumber(value: number): string {
   if (isInteger(value)) return BigInt(value).toString();
-  const magnitude = Math.abs(value);
-  if (magnitude !== 0 && magnitude >= 1e-4 && magnitude < 1e21) return String(value);
-  // Go writes at least two digits of exponent.
-  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+  // Go turns to exponents earlier than JavaScript does, and writes at least two digits of them.
+  const exponential = value.toExponential();
+  const exponent = Number(exponential.slice(exponential.indexOf('e') + 1));
+  if (exponent >= -4 && exponent < 6) return String(value);
+  return exponential.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
 /** Whether the server reads the number as an integer: JSON cannot tell 80 from 80.0 once it is parsed. */

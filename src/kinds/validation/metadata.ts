@@ -1,6 +1,6 @@
-import type { JsonObject } from '../../manifest/object.ts';
+import type { Json, JsonObject } from '../../manifest/object.ts';
 import { at, type FieldError, invalid, required, tooLong } from './field-error.ts';
-import { byteLength } from './go-text.ts';
+import { byteLength, goJson } from './go-text.ts';
 import { asObject, items, stringOf } from './json.ts';
 import { dnsLabel, dnsSubdomain, dnsSubdomainPrefix, qualifiedName } from './names.ts';
 import { list, type ObjectSchema, object, STRING } from './schema.ts';
@@ -94,7 +94,11 @@ function annotationErrors(annotations: JsonObject): FieldError[] {
 function ownerErrors(metadata: JsonObject): FieldError[] {
   const field = 'metadata.ownerReferences';
   const errors: FieldError[] = [];
-  const owners = items(metadata.ownerReferences).map(asObject);
+  // The server drops repeated owners before it looks.
+  const distinct = new Map(
+    items(metadata.ownerReferences).map((owner) => [ownerText(asObject(owner)), asObject(owner)]),
+  );
+  const owners = [...distinct.values()];
   let controller = '';
   for (const owner of owners) {
     const apiVersion = stringOf(owner.apiVersion);
@@ -105,7 +109,7 @@ function ownerErrors(metadata: JsonObject): FieldError[] {
       if (stringOf(owner[key]) === '') errors.push(invalid(`${field}.${key}`, '', 'must not be empty'));
     }
     if (apiVersion === 'v1' && owner.kind === 'Event') {
-      errors.push(invalid(field, owner, '/v1, Kind=Event is disallowed from being an owner'));
+      errors.push(badOwner(ownerText(owner), '/v1, Kind=Event is disallowed from being an owner'));
     }
     if (owner.controller === true) {
       const current = `${stringOf(owner.kind)}/${stringOf(owner.name)}`;
@@ -113,23 +117,25 @@ function ownerErrors(metadata: JsonObject): FieldError[] {
       else {
         const found = `Found "true" in references for ${controller} and ${current}`;
         const text = `Only one reference can have Controller set to true. ${found}`;
-        errors.push(invalid(field, owners.map(ownerAsGo), text));
+        errors.push(badOwner(`[${owners.map(ownerText).join(',')}]`, text));
       }
     }
   }
   return errors;
 }
 
-// Go prints the fields of a struct in their order, which the server shows as sorted JSON keys do not.
-function ownerAsGo(owner: JsonObject): JsonObject {
-  return {
-    apiVersion: stringOf(owner.apiVersion),
-    kind: stringOf(owner.kind),
-    name: stringOf(owner.name),
-    uid: stringOf(owner.uid),
-    ...(typeof owner.controller === 'boolean' ? { controller: owner.controller } : {}),
-    ...(typeof owner.blockOwnerDeletion === 'boolean' ? { blockOwnerDeletion: owner.blockOwnerDeletion } : {}),
-  };
+function badOwner(shown: string, detail: string): FieldError {
+  return { code: 'RP101', field: 'metadata.ownerReferences', message: `Invalid value: ${shown}: ${detail}` };
+}
+
+// Go prints the fields of a struct in their order, not sorted as those of a map.
+function ownerText(owner: JsonObject): string {
+  const fields = ['apiVersion', 'kind', 'name', 'uid'].map((key): [string, Json] => [key, stringOf(owner[key])]);
+  for (const key of ['controller', 'blockOwnerDeletion']) {
+    const flag = owner[key];
+    if (typeof flag === 'boolean') fields.push([key, flag]);
+  }
+  return `{${fields.map(([key, value]) => `${goJson(key)}:${goJson(value)}`).join(',')}}`;
 }
 
 function finalizerErrors(metadata: JsonObject, builtIn: boolean): FieldError[] {
