@@ -68,14 +68,15 @@ const isPortable = (text: string): boolean =>
   !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufffe\uffff]/u.test(text.replaceAll('\n', '')) && !/\\[uUx/]|(?:^|[\s[{,])\?/.test(text);
 
 describe('the decoder', () => {
-  it('reads back what another library writes, in every style', () => {
+  it('agrees with another decoder on texts of every style', () => {
     fc.assert(
       fc.property(object, style, (value, options) => {
         const text = `---\n${stringify(value, options)}`;
         fc.pre(isPortable(text));
         const { objects, diagnostics } = readManifests([{ file: 'f', text }]);
         expect(diagnostics).toEqual([]);
-        expect(objects.map((o) => o.value)).toEqual([value]);
+        // Not `value`: the writer has faults of its own (leading spaces in block text).
+        expect(objects.map((o) => o.value)).toEqual([independently(text).document.toJS()]);
       }),
       { numRuns: 500, seed: 1 },
     );
