@@ -56,6 +56,9 @@ export function openClient(connection: Connection, options: ClientOptions = {}):
       // The library's agent opens a connection per request; pages of a list follow each other quickly.
       agent ??= makeAgent(secure, request);
       request.agent = agent;
+    } else if (request.agent instanceof http.Agent) {
+      agent = request.agent;
+      (agent as http.Agent & { keepAlive?: boolean }).keepAlive = true;
     }
     request.headers = {
       ...request.headers,

@@ -281,7 +281,7 @@ describe.skipIf(why !== null)('a live cluster', () => {
         config.clusters[0].cluster['proxy-url'] = `http://127.0.0.1:${address.port}`;
         const file = join(cluster.folder, 'proxied.kubeconfig');
         writeFileSync(file, JSON.stringify(config));
-        expect(ids(await readCluster({ kubeconfig: file }), 'Namespace')).toContain('v1 -/shop');
+        expect(ids(await readCluster({ kubeconfig: file }), 'Namespace')).toContain('v1 -/kube-system');
         expect(new Set(tunnels)).toEqual(new Set(['127.0.0.1:17643']));
         // As many as requests at a time: tunnels are used again.
         expect(tunnels.length).toBeLessThanOrEqual(7);
