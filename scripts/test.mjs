@@ -23,7 +23,9 @@ const notes = [];
  */
 function run(title, command, args) {
   console.log(`\n── ${title}`);
-  const env = { ...process.env, PATH: path, RAMPART_TEST_SUMMARY: summaryFile };
+  // CI systems are taken for terminals with colours otherwise.
+  const colours = process.stdout.isTTY || process.env.FORCE_COLOR ? {} : { NO_COLOR: '1' };
+  const env = { ...process.env, ...colours, PATH: path, RAMPART_TEST_SUMMARY: summaryFile };
   const { status, signal, error } = spawnSync(command, args, {
     cwd: top,
     stdio: ['ignore', 'inherit', 'inherit'],
