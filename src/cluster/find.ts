@@ -164,6 +164,7 @@ function missingName(
     for (const workload of here.workloads.get(name) ?? []) {
       candidates.push(`${namespace}/${workload.kind.toLowerCase()}/${name}`);
     }
+    candidates.push(...ownersBelow(index, here, name));
   }
   if (here.services.has(name)) candidates.push(`svc/${namespace}/${name}`);
   candidates.push(...elsewhere(index, namespace, has).map((other) => write(other, name)));
@@ -172,6 +173,16 @@ function missingName(
   candidates.push(...suggest(name, names).map((other) => write(namespace, other)));
   const what = resource === null ? 'pod or workload' : resource;
   return unknown(`there is no ${what} \`${name}\` in namespace \`${namespace}\``, candidates);
+}
+
+/** A controller below a workload (the ReplicaSet of a Deployment) is none itself, but its pods carry its name. */
+function ownersBelow(index: ClusterIndex, here: NamespaceIndex, name: string): string[] {
+  for (const pod of here.pods.values()) {
+    if (!pod.name.startsWith(`${name}-`)) continue;
+    const workload = index.workloadOf.get(pod);
+    return workload === undefined ? [] : [`${workload.namespace}/${workload.kind.toLowerCase()}/${workload.name}`];
+  }
+  return [];
 }
 
 const MOST_CANDIDATES = 5;

@@ -105,6 +105,20 @@ status: {podIPs: [{ip: 10.0.0.1}, {ip: "fd00::1"}]}
 ---
 apiVersion: v1
 kind: Pod
+metadata:
+  name: front-5d4f-x
+  namespace: front
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: front-5d4f, uid: u, controller: true}]
+---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata:
+  name: front-5d4f
+  namespace: front
+  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: front, uid: u, controller: true}]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: agent, namespace: shop}
 spec: {hostNetwork: true, nodeName: n1}
 status: {podIP: 192.168.0.1}
@@ -219,6 +233,10 @@ describe('endpoints in a cluster', () => {
     ['svc/shop/wbe', 'there is no Service `wbe` in namespace `shop`; did you mean `svc/shop/web`?'],
     ['svc/blog/web', 'there is no Service `web` in namespace `blog`; did you mean `svc/shop/web`?'],
     ['node/n2', 'there is no node `n2`; did you mean `node/n1`?'],
+    [
+      'front/rs/front-5d4f',
+      'there is no replicaset `front-5d4f` in namespace `front`; did you mean `front/deployment/front`?',
+    ],
     ['shop/zzzzzzzz', 'there is no pod or workload `zzzzzzzz` in namespace `shop`'],
   ])('%s is unknown', (text, message) => {
     expect(found(text, false)).toBe(`? ${message}`);
