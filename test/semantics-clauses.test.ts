@@ -7,48 +7,7 @@ import { expect, test } from 'vitest';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Clauses that no test cites yet. This list only shrinks: remove a clause in the commit that tests it. */
-const NOT_YET_CITED: readonly string[] = [
-  'S1.2',
-  'S1.8',
-  'S1.10',
-  'S1.11',
-  'S2.2',
-  'S2.5',
-  'S3.3',
-  'S3.5',
-  'S3.6',
-  'S4.2',
-  'S5.1',
-  'S5.3',
-  'S5.4',
-  'S5.5',
-  'S6.1',
-  'S6.2',
-  'S6.3',
-  'S6.4',
-  'S7.1',
-  'S7.2',
-  'S7.3',
-  'S7.4',
-  'S7.5',
-  'S7.6',
-  'S7.7',
-  'S8.1',
-  'S9.1',
-  'S9.2',
-  'S9.4',
-  'S11.1',
-  'S11.2',
-  'S11.3',
-  'S11.4',
-  'S11.5',
-  'S11.11',
-  'S11.12',
-  'S11.13',
-  'S11.14',
-  'S11.17',
-  'S11.21',
-];
+const NOT_YET_CITED: readonly string[] = ['S6.2', 'S6.3', 'S6.4'];
 
 const CLAUSE = /\bS\d+\.\d+\b/g;
 

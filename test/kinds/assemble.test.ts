@@ -131,6 +131,27 @@ describe('readPolicies', () => {
     ]);
   });
 
+  test.each([
+    ['NetworkPolicy', networkPolicy('ingress: [{ from: [{}] }]'), 'must specify a peer'],
+    [
+      'AdminNetworkPolicy',
+      adminNetworkPolicy(`{ priority: 1, ${SUBJECT}, egress: [{ action: Deny, to: [{ networks: [10.0.0.0] }] }] }`),
+      'Invalid CIDR format provided',
+    ],
+    [
+      'ClusterNetworkPolicy',
+      clusterNetworkPolicy(
+        `{ tier: Admin, priority: 1, ${SUBJECT}, ingress: [{ action: Deny, from: [{ namespaces: {} }], protocols: [{ tcp: { destinationPort: { range: { start: 9, end: 8 } } } }] }] }`,
+      ),
+      'Start port must be less than End port',
+    ],
+  ])('S2.2, S3.3 and S4.2 what the API server checks is refused in its words: %s', (_, yaml, message) => {
+    const { fragments, diagnostics } = readYaml(yaml);
+    expect(fragments).toEqual([]);
+    expect(diagnostics.map(({ refused }) => refused)).toEqual([true]);
+    expect(diagnostics[0]?.message).toContain(message);
+  });
+
   test('S1.9 a field that is not understood is reported once, with what becomes of it', () => {
     const reading = readYaml(networkPolicy('{ podSelector: {}, egres: [] }'));
     expect(reading.fragments).toHaveLength(1);
