@@ -47,6 +47,13 @@ describe('backends by selector', () => {
     expect(backends(service('{selector: {nobody: here}}'))).toEqual([]);
   });
 
+  test('a pod that carries some of the labels is none', () => {
+    const pods = ['{x: "1", y: "1"}', '{x: "1", y: "2"}', '{x: "2", y: "1"}'].map(
+      (labels, i) => `---\napiVersion: v1\nkind: Pod\nmetadata: {name: p${i}, namespace: shop, labels: ${labels}}\n`,
+    );
+    expect(backends(service('{selector: {x: "1", y: "1"}}', pods.join('')))).toEqual(['p0 - ']);
+  });
+
   test('the port defaults to itself, the protocol to TCP; a named port must have the protocol', () => {
     const ports =
       '[{name: x, port: 53, protocol: UDP, targetPort: dns}, {name: y, port: 54, targetPort: dns}, {name: z, port: 443}]';
@@ -96,7 +103,7 @@ endpoints:
 - {addresses: [10.0.0.1], targetRef: {kind: Pod, name: a, namespace: shop}}
 - {addresses: [192.0.2.9], conditions: {ready: false}}
 - {addresses: [10.0.0.77], targetRef: {kind: Pod, name: a, namespace: shop}}
-ports: [{name: http, port: 8080}, {name: dns, port: 5353, protocol: UDP}]
+ports: [{name: http, port: 8080}, {name: dns, port: 9953}, {name: dns, port: 5353, protocol: UDP}]
 `;
   const SPEC = '{ports: [{name: http, port: 80}, {name: dns, port: 53, protocol: UDP}, {name: other, port: 1}]}';
 

@@ -89,7 +89,7 @@ describe('owners', () => {
   });
 
   test('of the ReplicaSets of an absent Deployment those that still want pods make them', () => {
-    const old = REPLICASET.replaceAll('5d4f', '1111').replace('replicas: 3', 'replicas: 0');
+    const old = REPLICASET.replaceAll('5d4f', '1a1b').replace('replicas: 3', 'replicas: 0');
     const web = one([old, REPLICASET].join('---'));
     expect(workloadId(web)).toBe('shop/web[Deployment]');
     expect(web.pods.map((made) => made.labels.get('pod-template-hash'))).toEqual(['5d4f']);
@@ -122,6 +122,16 @@ describe('owners', () => {
     expect(build([owned('server'), owned('repo')].join('---')).map(workloadId)).toEqual([
       'shop/repo[Deployment]',
       'shop/server[Deployment]',
+    ]);
+  });
+
+  test('the chain from a pod ends below a custom resource, too', () => {
+    const managed = DEPLOYMENT.replace(
+      '{name: web, namespace: shop}',
+      '{name: web, namespace: shop, ownerReferences: [{apiVersion: example.org/v1, kind: Shop, name: s, uid: u, controller: true}]}',
+    );
+    expect(build([managed, REPLICASET, pod('web-5d4f-a', OF_REPLICASET)].join('---')).map(workloadId)).toEqual([
+      'shop/web[Deployment]',
     ]);
   });
 
@@ -270,7 +280,7 @@ spec: {hostNetwork: true, nodeName: n1}
   test('port lists that only a separator in a name would tell apart are two', () => {
     const text = [
       '[{name: "a", containerPort: 1}, {name: "b", containerPort: 2}]',
-      '[{name: "a 2 TCP null 1 b", containerPort: 1}]',
+      '[{name: "a 2 TCP null b", containerPort: 1}]',
     ]
       .map((ports, i) => `apiVersion: v1\nkind: Pod\nmetadata: {name: p${i}}\nspec: {containers: [{ports: ${ports}}]}`)
       .join('\n---\n');
