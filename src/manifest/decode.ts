@@ -135,10 +135,7 @@ function buildValue(text: string, events: readonly Event[]): Decoded {
         const plain = event.style === SCALAR_STYLE.PLAIN;
         const tagged = event.tagStart >= 0;
         if (event.style === SCALAR_STYLE.DOUBLE_QUOTED && !event.fast) checkEscapes(text, event);
-        if (plain && source.startsWith('?') && (top as Container | null)?.isFlow === true) {
-          const help = 'quote the text; inside of brackets and braces `?` begins a key';
-          throw new DocumentError('syntax', event.valueStart, 'found a key where text is expected', help);
-        }
+        if ((top as Container | null)?.isFlow === true) checkFlowScalar(text, event, source, atKey());
         let value: Scalar;
         let isMergeKey = false;
         if (tagged) {
@@ -154,7 +151,7 @@ function buildValue(text: string, events: readonly Event[]): Decoded {
           isMergeKey = plain && source === '<<';
         }
         if (event.anchorStart >= 0) {
-          anchors.set(text.slice(event.anchorStart, event.anchorEnd), { value, text: source, size: 1 });
+          anchors.set(anchorName(text, event.anchorStart, event.anchorEnd), { value, text: source, size: 1 });
         }
         if (atKey()) {
           if (isMergeKey) {
@@ -176,7 +173,7 @@ function buildValue(text: string, events: readonly Event[]): Decoded {
           list: isMap ? null : [],
           start: event.start,
           isFlow: event.style === COLLECTION_STYLE.FLOW,
-          anchor: event.anchorStart < 0 ? null : text.slice(event.anchorStart, event.anchorEnd),
+          anchor: event.anchorStart < 0 ? null : anchorName(text, event.anchorStart, event.anchorEnd),
           before: work - 1,
           key: null,
           keyOffset: event.start,
@@ -186,7 +183,7 @@ function buildValue(text: string, events: readonly Event[]): Decoded {
         break;
       }
       case EVENT_ID.ALIAS: {
-        const name = text.slice(event.anchorStart, event.anchorEnd);
+        const name = anchorName(text, event.anchorStart, event.anchorEnd);
         const anchor = anchors.get(name);
         const offset = event.anchorStart - 1;
         if (anchor === undefined) {
@@ -299,6 +296,48 @@ function checkEscapes(text: string, event: ScalarEvent): void {
       }
     }
   }
+}
+
+/**
+ * Inside of brackets and braces YAML 1.1 allows less than the parser does: `?` and a leading `:` are indicators, a colon
+ * needs a space behind it, and a key stands on one line.
+ */
+function checkFlowScalar(text: string, event: ScalarEvent, source: string, isKey: boolean): void {
+  if (event.valueStart < 0) return;
+  const fail = (offset: number, message: string, help: string): never => {
+    throw new DocumentError('syntax', offset, message, help);
+  };
+  if (event.style === SCALAR_STYLE.PLAIN) {
+    const quote = 'quote the text; inside of brackets and braces it is read as an indicator';
+    if (source.includes('?'))
+      fail(event.valueStart + Math.max(0, source.indexOf('?')), 'found `?` in plain text', quote);
+    if (source.startsWith(':')) fail(event.valueStart, 'found `:` at the beginning of plain text', quote);
+    if (text[event.valueEnd] === ':' && /[,[\]{}]/.test(text[event.valueEnd + 1] ?? '')) {
+      fail(
+        event.valueEnd,
+        'found `:` without a space behind it',
+        'put a space behind the colon, or quote the text with it',
+      );
+    }
+  }
+  if (!isKey) return;
+  const start = scalarStart(event);
+  let end = event.style === SCALAR_STYLE.PLAIN ? event.valueEnd : event.valueEnd + 1;
+  while (/\s/.test(text[end] ?? '')) end++;
+  if (text[end] !== ':' || !/[\r\n]/.test(text.slice(start, end))) return;
+  if (!/\?\s*$/.test(text.slice(Math.max(0, start - 200), start))) {
+    fail(start, 'a key must stand on one line with its colon', 'join the lines of the key');
+  }
+}
+
+/** YAML 1.1 has letters, digits, `-` and `_` in the names of anchors, and few characters behind them. */
+function anchorName(text: string, start: number, end: number): string {
+  const name = text.slice(start, end);
+  if (!/^[A-Za-z0-9_-]+$/.test(name) || !/^(?:$|[\s?:,\]}%@`])/.test(text.slice(end, end + 1))) {
+    const message = `\`${name}\` is no name of an anchor`;
+    throw new DocumentError('syntax', start, message, 'name it with letters, digits, `-` and `_`');
+  }
+  return name;
 }
 
 /** Where the text of a scalar begins, its quote included. */

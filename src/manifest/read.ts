@@ -91,6 +91,8 @@ function readJson(file: FileText, run: Run): boolean {
   });
   // Flow mappings in braces are YAML, not broken JSON.
   if (parts.every(({ outcome }) => outcome === null)) return false;
+  const separator = values.slice(1).find(({ stretch }) => /\n---\s*$/.test(text.slice(0, stretch.start).slice(-80)));
+  if (separator !== undefined) notJson(file, separator.stretch.start, run);
   for (const { stretch, part, outcome } of parts) {
     if (outcome === null) {
       const before = run.candidates.length;
@@ -107,7 +109,7 @@ function readJson(file: FileText, run: Run): boolean {
 
 /** kubectl decides by the first character, other tools do not. */
 function notJson(file: FileText, offset: number, run: Run): void {
-  const message = 'this is YAML, but kubectl takes text that begins with a brace for JSON and refuses it';
+  const message = 'this is no plain JSON, for which kubectl takes text that begins with a brace; it may refuse it';
   const at = { file: file.file, ...file.positionOf(offset) };
   run.diagnostics.push(atPlace('syntax', at, message, 'put a line `---` before it, or write JSON', 'warning'));
 }

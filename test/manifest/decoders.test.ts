@@ -62,10 +62,11 @@ const style = fc.record({
 });
 
 /**
- * Escapes of control characters and surrogates are other in YAML 1.1 than what `yaml` writes, and `?` may begin a key.
+ * Escapes of control characters and surrogates are other in YAML 1.1 than what `yaml` writes; `?` and a leading `:` are indicators.
  */
 const isPortable = (text: string): boolean =>
-  !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufffe\uffff]/u.test(text.replaceAll('\n', '')) && !/\\[uUx/]|(?:^|[\s[{,])\?/.test(text);
+  !/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufffe\uffff]/u.test(text.replaceAll('\n', '')) &&
+  !/\\[uUx/]|\?|(?:^|[\s[{,]):/m.test(text);
 
 describe('the decoder', () => {
   it('agrees with another decoder on texts of every style', () => {

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { readManifests } from '../../src/manifest/read.ts';
 import { ACCEPTED, HEAD, REFUSED, STRICTER } from './kubectl-cases.ts';
@@ -39,7 +39,7 @@ describe('YAML is read as kubectl reads it', () => {
   it.each(STRICTER)('says that it cannot read %j', (fragment) => {
     const { objects, diagnostics } = read(fragment);
     expect(objects).toEqual([]);
-    expect(diagnostics).toMatchObject([{ code: 'RP003', refused: true, at: { file: 'f.yaml', line: 4, column: 5 } }]);
+    expect(diagnostics).toMatchObject([{ code: 'RP003', refused: true, at: { file: 'f.yaml', line: 4 } }]);
   });
 });
 
@@ -48,25 +48,33 @@ if (!hasKubectl) console.log('no kubectl on the PATH: its answers are not asked 
 
 describe.skipIf(!hasKubectl)('kubectl still says so', () => {
   const ask = (input: string) =>
-    spawnSync('kubectl', ['patch', '--local', '-f', '-', '--type', 'merge', '-p', '{}', '-o', 'json'], {
-      input,
-      encoding: 'utf8',
+    new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
+      const command = ['patch', '--local', '-f', '-', '--type', 'merge', '-p', '{}', '-o', 'json'];
+      const child = execFile('kubectl', command, { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+        resolve({ status: error === null ? 0 : 1, stdout, stderr });
+      });
+      child.stdin?.end(input);
     });
 
-  it('accepts the accepted', () => {
+  it('accepts the accepted', async () => {
     const all = [...ACCEPTED, ...STRICTER];
-    const { status, stdout, stderr } = ask(all.map(([fragment]) => HEAD + fragment).join('---\n'));
+    const { status, stdout, stderr } = await ask(all.map(([fragment]) => HEAD + fragment).join('---\n'));
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const answers = stdout.split(/\n(?=\{)/).map((text) => fieldsOf(JSON.parse(text)));
     expect(answers).toEqual(all.map(([, json]) => JSON.parse(json)));
   });
 
-  it('refuses the refused', () => {
-    for (const [fragment, message] of REFUSED) {
-      const { status, stderr } = ask(HEAD + fragment);
-      expect({ fragment, status }).toEqual({ fragment, status: 1 });
-      // Go's maps have no order, so what it prints of them has none.
-      expect(stderr).toContain(message.split('{')[0]);
-    }
+  it('refuses the refused', async () => {
+    const left = [...REFUSED];
+    const worker = async (): Promise<void> => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        const [fragment, message] = next;
+        const { status, stderr } = await ask(HEAD + fragment);
+        expect({ fragment, status }).toEqual({ fragment, status: 1 });
+        // Go's maps have no order, so what it prints of them has none.
+        expect(stderr).toContain(message.split('{')[0]);
+      }
+    };
+    await Promise.all([worker(), worker(), worker()]);
   });
 });
