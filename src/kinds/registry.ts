@@ -93,14 +93,13 @@ export function readPolicies(objects: readonly KubeObject[]): PolicyReading {
  */
 function mergeDiagnostics(complaints: readonly Diagnostic[], lowering: readonly Diagnostic[]): Diagnostic[] {
   const said = new Set(complaints.map(({ origin }) => origin?.field));
+  const effects = new Map<string | undefined, string>();
+  for (const { origin, help } of lowering) if (help !== undefined) effects.set(origin?.field, help);
   const merged = complaints.map((complaint) => {
-    const twin = lowering.find(({ origin }) => origin?.field === complaint.origin?.field);
-    if (twin?.help === undefined) return complaint;
+    const effect = effects.get(complaint.origin?.field);
+    if (effect === undefined) return complaint;
     const { help } = complaint;
-    return {
-      ...complaint,
-      help: help === undefined || twin.help.startsWith(help) ? twin.help : `${help}; ${twin.help}`,
-    };
+    return { ...complaint, help: help === undefined || effect.startsWith(help) ? effect : `${help}; ${effect}` };
   });
   return [...merged, ...lowering.filter(({ origin }) => !said.has(origin?.field))];
 }
