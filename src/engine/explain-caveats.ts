@@ -19,7 +19,7 @@ export function caveatsOf(
     for (const text of ofEnding(prepared, direction, flow, trace)) out.add(text);
     for (const contest of trace.contests) {
       if (contest.agree)
-        out.add(`${wordContest(contest)}; their order is not defined, but either gives this verdict (AMB-2)`);
+        out.add(`${wordContest(contest)}; their order is not defined, but either gives this verdict (S11.2)`);
     }
   }
   return [...out];
@@ -31,28 +31,28 @@ function ofEnding(prepared: Prepared, direction: Direction, flow: Flow, trace: T
   const out: string[] = [];
   if (ending.kind === 'ungoverned') {
     if (own.kind === 'pod') {
-      out.push(`${wordEndpoint(own)} counts as its node's address and is governed by no policy (AMB-12)`);
+      out.push(`${wordEndpoint(own)} counts as its node's address and is governed by no policy (S11.12)`);
     }
     return out;
   }
   if (ending.kind === 'self' || ending.kind === 'own-node') return out;
   if (peer.kind === 'pod' && peer.pod.hostNetwork) {
     out.push(
-      `${wordEndpoint(peer)} counts as its node's address; pod and namespace selectors do not match it (AMB-12)`,
+      `${wordEndpoint(peer)} counts as its node's address; pod and namespace selectors do not match it (S11.12)`,
     );
   }
   if (flow.viaService && ending.kind !== 'default' && direction === 'egress') {
-    out.push('policies see the address and port of the pod behind the Service, not those of the Service (AMB-13)');
+    out.push('policies see the address and port of the pod behind the Service, not those of the Service (S11.13)');
   }
   if (ending.kind === 'spared') {
     out.push(
       ending.what === 'own-node'
-        ? 'a pod always reaches the node that it runs on; some network plugins enforce egress policies there (AMB-3)'
-        : 'a pod reaches itself through a Service; network plugins differ in this (AMB-11)',
+        ? 'a pod always reaches the node that it runs on; some network plugins enforce egress policies there (S11.3)'
+        : 'a pod reaches itself through a Service; network plugins differ in this (S11.11)',
     );
   }
   if (flow.port === null && ending.kind !== 'default') {
-    out.push(`${flow.protocol} under policies: rules without ports allow it, rules with ports do not match it (AMB-4)`);
+    out.push(`${flow.protocol} under policies: rules without ports allow it, rules with ports do not match it (S11.4)`);
   }
   if (ending.kind === 'rule') out.push(...ofRule(prepared, direction, flow, trace, ending));
   if (ending.kind === 'isolation') out.push(...ofIsolation(prepared, direction, flow, trace, ending));
@@ -60,7 +60,7 @@ function ofEnding(prepared: Prepared, direction: Direction, flow: Flow, trace: T
   return out;
 }
 
-/** S11, AMB-1: a pod that NetworkPolicy isolates for the other direction only is judged by later tiers in this one. */
+/** S11.1: a pod that NetworkPolicy isolates for the other direction only is judged by later tiers in this one. */
 function ofOtherDirection(
   prepared: Prepared,
   direction: Direction,
@@ -74,7 +74,7 @@ function ofOtherDirection(
     .flatMap((tier) => prepared.selected(tier, own.pod, family).slice(0, 1))
     .map(
       ({ policy }) =>
-        `\`${policy.id}\` selects the pod, but not for ${direction}, so later tiers are asked for ${direction} (AMB-1)`,
+        `\`${policy.id}\` selects the pod, but not for ${direction}, so later tiers are asked for ${direction} (S11.1)`,
     );
 }
 
@@ -97,17 +97,16 @@ function ofRule(
     if (match.kind === 'addresses' && match.cidr.prefix > 0) {
       if (peer.kind === 'pod' && !peer.pod.hostNetwork) {
         out.push(
-          `${wordPeer(match)}: address blocks match addresses of pods, too; some network plugins differ (AMB-19)`,
+          `${wordPeer(match)}: address blocks match addresses of pods, too; some network plugins differ (S2.11)`,
         );
       }
       if (peer.kind === 'external' && direction === 'ingress') {
-        out.push('the policy sees the address of the source, unless a load balancer or node rewrites it (AMB-13)');
+        out.push('the policy sees the address of the source, unless a load balancer or node rewrites it (S6.2)');
       }
     }
-    if (match.kind === 'nodes') out.push('a node is known by all its internal and external addresses (AMB-17)');
+    if (match.kind === 'nodes') out.push('a node is known by all its internal and external addresses (S11.17)');
     if (match.kind === 'domains') {
       out.push(`${wordPeer(match)} means the addresses that DNS has given for it when the connection is made`);
-      if (rule.action === 'deny') out.push('domain names in rules that deny are not supported by the API (AMB-16)');
     }
     if (
       match.kind === 'pods' &&
@@ -128,7 +127,7 @@ function ofNamedPort(flow: Flow, rule: Rule): string[] {
   const same = pod.ports.filter((port) => port.name === entry.name && port.protocol === flow.protocol);
   return same.length > 1
     ? [
-        `the destination pod declares \`${entry.name}\` for ${flow.protocol} more than once; each of them counts (AMB-21)`,
+        `the destination pod declares \`${entry.name}\` for ${flow.protocol} more than once; each of them counts (S11.21)`,
       ]
     : [];
 }
@@ -157,5 +156,5 @@ function ofIsolation(
           ),
       ),
     );
-  return relies ? [`a named port matches nothing where the destination is no known pod (AMB-5)`] : [];
+  return relies ? [`a named port matches nothing where the destination is no known pod (S11.5)`] : [];
 }

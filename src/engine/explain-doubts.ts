@@ -25,7 +25,7 @@ export function missingFacts(
   return [...out];
 }
 
-/** Names the policies of a contest with what makes their order open (S11, AMB-2). */
+/** Names the policies of a contest with what makes their order open (S11.2). */
 export function wordContest(contest: Contest): string {
   const names = wordList(contest.policies.map((policy) => `\`${policy.id}\``));
   return `policies ${names} of tier \`${contest.tier.name}\` have the same priority ${contest.policies[0]?.rank ?? 0}`;

@@ -93,7 +93,7 @@ export function endsOf(direction: Direction, flow: Flow): { readonly own: Endpoi
     : { own: flow.destination, peer: flow.source };
 }
 
-/** Whether policies apply to an endpoint at all (S11, AMB-12). */
+/** Whether policies apply to an endpoint at all (S11.12). */
 export function isGoverned(endpoint: Endpoint): endpoint is Endpoint & { kind: 'pod' } {
   return endpoint.kind === 'pod' && !endpoint.pod.hostNetwork;
 }
