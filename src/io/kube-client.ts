@@ -41,6 +41,7 @@ export function openClient(connection: Connection, options: ClientOptions = {}):
   const local = /^(localhost|127\.|\[::1\])/.test(base.hostname);
   const wait = options.wait ?? ((ms) => sleep(ms, options.signal));
   let agent: http.Agent | null = null;
+  let closed = false;
 
   async function prepare(accept: string): Promise<https.RequestOptions> {
     const request: https.RequestOptions = { headers: {} };
@@ -89,7 +90,6 @@ export function openClient(connection: Connection, options: ClientOptions = {}):
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', reject);
-          response.on('aborted', () => reject(new Error('the connection was closed in the middle of an answer')));
           response.on('end', () => {
             if (!response.complete) {
               reject(new Error('the connection was closed in the middle of an answer'));
@@ -109,13 +109,14 @@ export function openClient(connection: Connection, options: ClientOptions = {}):
 
   async function get(path: string, accept = 'application/json'): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
+      if (closed) throw new IoError('interrupted', 'the connection was closed');
       let raw: Raw;
       try {
         raw = await once(path, accept);
       } catch (error) {
         if (error instanceof IoError) throw error;
         if (options.signal?.aborted === true) throw new IoError('interrupted', 'interrupted', { cause: error });
-        if (attempt >= 3 || !isTransient(error)) throw connectionError(connection, error);
+        if (closed || attempt >= 3 || !isTransient(error)) throw connectionError(connection, error);
         await wait(200 * 2 ** attempt);
         continue;
       }
@@ -135,7 +136,14 @@ export function openClient(connection: Connection, options: ClientOptions = {}):
     }
   }
 
-  return { connection, get, close: () => agent?.destroy() };
+  return {
+    connection,
+    get,
+    close: () => {
+      closed = true;
+      agent?.destroy();
+    },
+  };
 }
 
 interface Raw {

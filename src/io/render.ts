@@ -14,7 +14,8 @@ export interface HelmChart {
 
 /** The manifests that a kustomization renders to: `kubectl kustomize DIR`, or `kustomize build DIR` where kubectl is missing. */
 export async function renderKustomize(dir: string, options: RunOptions = {}): Promise<Input> {
-  mustExist(dir);
+  // kustomize also takes repositories: `https://…`, `git@…`, `github.com/…`.
+  if (!/:\/\/|^git@|^github\.com\//.test(dir)) mustExist(dir);
   const file = `kustomize:${dir}`;
   for (const [command, first] of [
     ['kubectl', 'kustomize'],

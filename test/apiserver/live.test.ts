@@ -4,9 +4,14 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { inputOf } from '../../src/input/input.ts';
 import { IoError } from '../../src/io/io-error.ts';
 import { type ClusterReading, readCluster } from '../../src/io/kube.ts';
 import { RESOURCES, resourceName } from '../../src/io/resources.ts';
+import { readSnapshotMeta, snapshot } from '../../src/io/snapshot.ts';
+import { readManifests } from '../../src/manifest/read.ts';
+import type { Missing } from '../../src/model/cluster.ts';
+import { meaning } from '../io/meaning.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { type CustomResourceDefinition, missingKube, sharedDir } from './kube.ts';
 
@@ -399,6 +404,20 @@ describe.skipIf(why !== null)('a live cluster', () => {
       expect(ids(reading, 'NetworkPolicy').length).toBe(620);
       await cluster.kube.send('DELETE', '/apis/apiregistration.k8s.io/v1/apiservices/v3.projectcalico.org');
     });
+  });
+
+  it('reads back from a snapshot with the same meaning', async () => {
+    const kubeconfig = cluster.kubeconfigFor(await tokenOf(cluster, 'some'), 'some');
+    for (const reading of [await readCluster({ kubeconfig: cluster.kubeconfig }), await readCluster({ kubeconfig })]) {
+      const { context, serverVersion, missing } = reading;
+      const text = snapshot(reading.objects, { context, serverVersion, time: null, missing, cni: null });
+      const again = readManifests([{ file: 'snapshot.yaml', text }]);
+      expect(again.diagnostics).toEqual([]);
+      const meta = readSnapshotMeta(again.objects);
+      const byName = (a: Missing, b: Missing): number => (resourceName(a) < resourceName(b) ? -1 : 1);
+      expect([...(meta?.missing ?? [])].sort(byName)).toEqual([...missing].sort(byName));
+      expect(meaning(inputOf(again.objects, { missing }))).toBe(meaning(inputOf(reading.objects, { missing })));
+    }
   });
 
   it('is read quickly', async () => {
