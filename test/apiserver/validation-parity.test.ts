@@ -33,6 +33,59 @@ const VALIDATORS: Readonly<Record<string, (object: KubeObject) => readonly Diagn
   BaselineAdminNetworkPolicy: validateBaselineAdminNetworkPolicy,
 };
 
+/** Complaints that the server must have made somewhere in a full run, or the mutations have lost their reach. */
+const REACHED: readonly string[] = [
+  'Required value',
+  'Forbidden: may not specify both ipBlock and another peer',
+  "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+  "must be specified when `operator` is 'In' or 'NotIn'",
+  'not a valid selector operator',
+  'must specify a peer',
+  'must be a valid CIDR value',
+  'must be a strict subset of `cidr`',
+  'must be greater than or equal to `port`',
+  'may not be specified when `port` is non-numeric',
+  'may not be specified when `port` is not specified',
+  'must be between 1 and 65535, inclusive',
+  'must not contain consecutive hyphens',
+  'may not specify more than two policyTypes',
+  'supported values: "TCP", "UDP", "SCTP"',
+  'supported values: "Ingress", "Egress"',
+  'supported values: "Admin", "Baseline"',
+  'supported values: "Accept", "Deny", "Pass"',
+  'supported values: "Allow", "Deny", "Pass"',
+  'supported values: "Allow", "Deny"',
+  'Duplicate value: "10.0.0.0/8"',
+  'Too long: may not be more than 100 bytes',
+  'Too long: may not be more than 43 bytes',
+  'must have at most 1 item',
+  'must have at most 25 items',
+  'must have at most 100 items',
+  'in body should have at least 1 items',
+  'in body should have at least 1 properties',
+  'in body should be less than or equal to 1000',
+  'in body should be greater than or equal to 1',
+  'in body should match',
+  'in body must be of type',
+  'Invalid CIDR format provided',
+  'Start port must be less than End port',
+  'since there are no namedPorts for networks/nodes/domainNames',
+  'Only one baseline admin network policy',
+  'some validation rules were not checked',
+  'name or generateName is required',
+  'must be no more than 253 characters',
+  'prefix part must be non-empty',
+  'a valid label must be an empty string or consist of',
+  'name is neither a standard finalizer name',
+  'version must not be empty',
+  'is ambiguous in this context',
+  'will be considered invalid in a future Kubernetes release',
+  'should be in RFC 5952 canonical format',
+  'unknown field "spec.',
+  'unknown field "metadata.',
+];
+const heard = new Set<string>();
+
 /** What either side says of one object. */
 interface Answer {
   readonly refused: boolean;
@@ -156,7 +209,9 @@ async function ask(kube: Kube, seeds: Seeds, value: JsonObject): Promise<Case> {
   const response = await kube.send('POST', path, value);
   const ref = { ...seeds, namespace: seeds.namespaced ? NAMESPACE : null, source: null };
   const validate = VALIDATORS[seeds.kind] ?? (() => []);
-  return { value, ours: ourAnswer(validate({ ref, value })), server: serverAnswer(response) };
+  const server = serverAnswer(response);
+  for (const text of [...server.errors, ...server.unknown, ...server.warnings]) heard.add(text);
+  return { value, ours: ourAnswer(validate({ ref, value })), server };
 }
 
 async function askAll(kube: Kube, seeds: Seeds, values: readonly JsonObject[]): Promise<Case[]> {
@@ -298,6 +353,10 @@ describe.skipIf(missing !== null)('validation says what kube-apiserver says', ()
     }
     // An object that shows no field of the old shape is judged by the last one.
     await compare(seeds, Math.ceil(share / 2), (value) => /ameLabels":/.test(JSON.stringify(value)));
+  });
+
+  it('has made the server say everything it can say', () => {
+    expect(REACHED.filter((text) => ![...heard].some((said) => said.includes(text)))).toEqual([]);
   });
 });
 

@@ -136,7 +136,7 @@ function peerErrors(peer: JsonObject, path: string, pruned: ReadonlySet<string>)
   const block = has(peer, 'ipBlock');
   if (block) errors.push(...ipBlockErrors(asObject(peer.ipBlock), child(path, 'ipBlock')));
   if (others.length === 0 && !block) {
-    // A peer of a kind that nobody knows yet fails closed (S3.4); only a peer that says nothing at all is refused.
+    // A peer of a kind that nobody knows yet fails closed (S2.15); only a peer that says nothing at all is refused.
     if (!pruned.has(path)) errors.push(required(path, 'must specify a peer'));
   } else if (others.length > 0 && block) {
     errors.push(forbidden(path, 'may not specify both ipBlock and another peer'));

@@ -42,7 +42,7 @@ export function adminDiagnostics(policy: KubeObject, judgement: Judgement, diale
     });
   }
   walk(spec, dialect.schema, 'spec', (value, schema, path) => {
-    // The schema does not look into selectors; one that cannot be read matches nothing under allow (S3.3).
+    // The schema does not look into selectors; one that cannot be read matches nothing under allow (S3.4).
     if (schema !== SELECTOR) return;
     forbidden.push(...selectorErrors(value, path).map((error) => withCode(error, 'RP133')));
   });

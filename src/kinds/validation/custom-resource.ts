@@ -82,12 +82,12 @@ const META_FIELDS: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadat
 const BLOCKING: ReadonlySet<string> = new Set(['RP100', 'RP102', 'RP104', 'RP105', 'RP107']);
 
 /**
- * A peer or port of a kind that this version does not know is empty once it is pruned. A server refuses it; here the
- * object stays in and that part fails closed (S3.4), because the server that holds it knows the field.
+ * A subject, peer or port of a kind that this version does not know is empty once it is pruned. A server of this version
+ * refuses it; here the object stays in and that part fails closed (S3.4, S3.17), for the server that holds it knows it.
  */
 function withoutEmptied(errors: readonly FieldError[], pruned: ReadonlySet<string>): FieldError[] {
   const emptied = (error: FieldError): boolean =>
-    pruned.has(error.field) && error.field.endsWith(']') && error.message.endsWith('at least 1 properties');
+    pruned.has(error.field) && error.message.endsWith('at least 1 properties');
   return errors.filter((error) => !emptied(error));
 }
 

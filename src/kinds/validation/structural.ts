@@ -35,10 +35,15 @@ interface Progress {
   readonly pruned: Set<string>;
 }
 
-function settled(value: Json, schema: Schema | null, path: string, progress: Progress): Json {
+// A list where none belongs is of no use to anyone, however deep it is; no user may exhaust the stack with one.
+const DEEPEST_STRAY_LIST = 100;
+
+function settled(value: Json, schema: Schema | null, path: string, progress: Progress, stray = 0): Json {
   if (Array.isArray(value)) {
+    if (stray > DEEPEST_STRAY_LIST) return [];
     const items = schema?.kind === 'list' ? schema.items : null;
-    return value.map((item, i) => settled(item, items, at(path, i), progress));
+    const depth = items === null ? stray + 1 : 0;
+    return value.map((item, i) => settled(item, items, at(path, i), progress, depth));
   }
   if (!isObject(value)) return value;
   const entries: [string, Json][] = [];
