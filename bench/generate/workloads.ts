@@ -99,7 +99,7 @@ export function nodeObject(index: number): JsonObject {
     },
     spec: {
       podCIDR: `10.${64 + high}.${low}.0/24`,
-      podCIDRs: [`10.${64 + high}.${low}.0/24`, `fd10:64:0:${index.toString(16)}::/64`],
+      podCIDRs: [`10.${64 + high}.${low}.0/24`, `fd10:64:0:${(index + 1).toString(16)}::/64`],
     },
     status: {
       addresses: [
@@ -130,7 +130,7 @@ export function roundRobin(nodes: number): Placement {
       return {
         node: nodeName(node),
         v4: `10.${64 + (node >> 8)}.${node & 255}.${host}`,
-        v6: `fd10:64:0:${node.toString(16)}::${host.toString(16)}`,
+        v6: `fd10:64:0:${(node + 1).toString(16)}::${host.toString(16)}`,
       };
     },
   };
