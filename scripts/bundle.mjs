@@ -54,7 +54,6 @@ const LAZY = [
 /** @param {string} source @param {string} folder */
 async function bundle(source, folder) {
   const started = new Date();
-  const manifest = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8'));
   const { output } = await build({
     input: { main: source },
     cwd: top,
@@ -64,7 +63,6 @@ async function bundle(source, folder) {
     transform: {
       target: 'node20',
       define: {
-        'process.env.RAMPART_VERSION': JSON.stringify(manifest.version),
         'process.env.RAMPART_COMMIT': JSON.stringify(commit()),
       },
     },
@@ -90,7 +88,10 @@ async function bundle(source, folder) {
   replaceFile(join(folder, 'rampart.js'), ENTRY.replace('MAIN', main), 0o755);
   replaceFile(join(folder, '.stamp'), '');
   utimesSync(join(folder, '.stamp'), started, started);
-  for (const name of readdirSync(folder)) if (!written.has(name)) rmSync(join(folder, name), { recursive: true });
+  // What ends in a number is the draft of another build that is at work.
+  for (const name of readdirSync(folder)) {
+    if (!written.has(name) && !/\.\d+$/.test(name)) rmSync(join(folder, name), { recursive: true });
+  }
   return output;
 }
 
@@ -124,14 +125,14 @@ function licenses(output) {
   return texts.join(`\n${'─'.repeat(80)}\n\n`);
 }
 
-/** The commit of this checkout, or nothing outside of one. */
+/** The commit of this checkout, or `null` outside of one. */
 function commit() {
   try {
     return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] })
       .toString()
       .trim();
   } catch {
-    return '';
+    return null;
   }
 }
 
