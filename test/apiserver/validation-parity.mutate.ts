@@ -60,7 +60,7 @@ const CIDRS: readonly Json[] = [
   '10.0.0.0/-1',
   '10.0.0.0/8/8',
   ' 10.0.0.0/8',
-  '2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff/00000128',
+  '2001:0db8:aaaa:bbbb:cccc:dddd:eeee:ffff/00000128',
   'not-a-cidr',
 ];
 
@@ -183,6 +183,23 @@ const EXTRA: readonly (readonly [string, Json])[] = [
   ['a.b', {}],
 ];
 
+/** Copies of `seed`: every value worth trying, in every place of its name, one at a time. */
+export function everyKnownValue(seed: JsonObject): JsonObject[] {
+  return pathsOf(seed).flatMap((path) => {
+    if (path.length === 1 || typeof valueAt(seed, path) === 'object') return [];
+    return knownFor(path).map((value) => replace(seed, path, () => value) as JsonObject);
+  });
+}
+
+function valueAt(value: Json, path: readonly Step[]): Json {
+  return path.reduce<Json>((at, step) => (at as Record<Step, Json>)[step] ?? null, value);
+}
+
+function knownFor(path: readonly Step[]): readonly Json[] {
+  const name = path.findLast((step) => typeof step === 'string' && Object.hasOwn(BY_NAME, step));
+  return BY_NAME[String(name)] ?? [];
+}
+
 /** A copy of `seed` with one to three things done to it; `seed` is not changed. */
 export function mutated(seed: JsonObject, random: () => number): JsonObject {
   let value: Json = seed;
@@ -196,8 +213,7 @@ export function mutated(seed: JsonObject, random: () => number): JsonObject {
 }
 
 function change(root: Json, path: readonly Step[], random: () => number): Json {
-  const known =
-    BY_NAME[String(path.findLast((step) => typeof step === 'string' && Object.hasOwn(BY_NAME, step)))] ?? [];
+  const known = knownFor(path);
   return replace(root, path, (value) => {
     const roll = random();
     if (roll < 0.12) return undefined;
