@@ -20,6 +20,14 @@ export interface Candidate {
   readonly duplicates: readonly string[];
 }
 
+/** Where in a document an object of a list stands; every object that has a list of `items` is one. */
+const ITEM_PREFIX = /^items\[\d+\](?:\.items\[\d+\])*/;
+
+const DUPLICATE_KEY = {
+  message: 'the key occurs twice; the last value counts',
+  help: 'remove one of the two; tools disagree on which one counts',
+} as const;
+
 /** The kind and version that a list lends to items that state neither. */
 interface ListType {
   readonly apiVersion: string;
@@ -34,6 +42,13 @@ export function candidatesOf(
   diagnostics: Diagnostic[],
 ): readonly Candidate[] {
   const found: Candidate[] = [];
+  const duplicatesAt = new Map<string, string[]>();
+  for (const path of duplicates) {
+    const prefix = ITEM_PREFIX.exec(path)?.[0] ?? '';
+    const group = duplicatesAt.get(prefix);
+    if (group === undefined) duplicatesAt.set(prefix, [path]);
+    else group.push(path);
+  }
   const report = (what: ManifestDiagnostic, path: string, message: string, help: string): void => {
     diagnostics.push(atPlace(what, { file: document.file, ...document.locate(path) }, message, help));
   };
@@ -181,11 +196,22 @@ export function candidatesOf(
       name: isGenerated ? `${generated as string}*` : (name as string),
       isGenerated,
       namespace: namespace || null,
-      duplicates: duplicates.filter((path) => isInside(path, prefix)),
+      duplicates: duplicatesAt.get(prefix) ?? [],
     });
+    duplicatesAt.delete(prefix);
   };
 
   visit(value, '', null);
+  // What is left stands in a list itself, or in what is no object.
+  for (const path of [...duplicatesAt.values()].flat()) {
+    diagnostics.push({
+      code: MANIFEST_DIAGNOSTICS.duplicateKey.code,
+      severity: 'error',
+      ...DUPLICATE_KEY,
+      origin: null,
+      at: { file: document.file, ...document.locate(path) },
+    });
+  }
   return found;
 }
 
@@ -207,8 +233,7 @@ export function identify(
       diagnostics.push({
         code: MANIFEST_DIAGNOSTICS.duplicateKey.code,
         severity: 'error',
-        message: `the key occurs twice; the last value counts`,
-        help: 'remove one of the two; tools disagree on which one counts',
+        ...DUPLICATE_KEY,
         origin: { object: ref, field },
       });
     }
@@ -232,13 +257,6 @@ function scopesIn(candidates: readonly Candidate[]): DeclaredScopes {
     if (scope !== null) scopes.set(...scope);
   }
   return scopes;
-}
-
-function isInside(path: string, prefix: string): boolean {
-  if (prefix === '') return true;
-  if (!path.startsWith(prefix)) return false;
-  const next = path[prefix.length];
-  return next === '.' || next === '[';
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

@@ -78,6 +78,7 @@ function helpFor(reason: string, text: string, offset: number): string {
   const newline = text.indexOf('\n', offset);
   const line = text.slice(start, Math.min(newline < 0 ? text.length : newline, offset + 200));
   if (reason.startsWith('tab ') || /^ *\t/.test(line)) return 'indent with spaces; YAML forbids tabs in indentation';
+  if (reason === 'deficient indentation') return 'indent the lines that go on inside of brackets, braces and quotes';
   if (line.includes('{{')) return 'this looks like a template; render it first and read the result';
   if (reason.includes('document separator')) return 'begin each document with a line `---`';
   return 'check indentation and quotes here; other documents of the file are still read';

@@ -219,6 +219,12 @@ describe('keys that occur twice', () => {
     expect(places(text)).toEqual(['RP008 8:6']);
   });
 
+  it('are told of a list itself', () => {
+    const text = `apiVersion: v1\nkind: List\nkind: List\nitems: [${json('a')}]\n`;
+    expect(ids(text)).toEqual(['ConfigMap/default/a']);
+    expect(places(text)).toEqual(['RP008 3:7']);
+  });
+
   it('may come from a merge', () => {
     expect(read(`${configMap('a')}x: &x {a: 1}\ny:\n  <<: *x\n  a: 2\n`).diagnostics).toEqual([]);
     expect(places(`${configMap('a')}x: &x {a: 1}\ny:\n  <<: *x\n  a: 2\n  a: 3\n`)).toEqual(['RP008 9:6']);
