@@ -42,15 +42,6 @@ Promise.withResolvers ??= function () {
 };
 `;
 
-/** Libraries that most commands do without: in files of their own, loaded when a command asks for them. */
-const LAZY = [
-  {
-    name: 'kube-client',
-    test: /node_modules\/(?:@kubernetes\/client-node|undici|openid-client|oauth4webapi|jose|ws|isomorphic-ws|tar-fs|tar-stream|socks|socks-proxy-agent|hpagent|jsonpath-plus|form-data|stream-buffers|rfc4648)\//,
-  },
-  { name: 'js-yaml', test: /node_modules\/js-yaml\// },
-];
-
 /** @param {string} source @param {string} folder */
 async function bundle(source, folder) {
   const started = new Date();
@@ -71,7 +62,6 @@ async function bundle(source, folder) {
       minify: { mangle: false, compress: true, codegen: { removeWhitespace: false } },
       entryFileNames: '[name]-[hash].js',
       chunkFileNames: '[name]-[hash].js',
-      codeSplitting: { groups: LAZY },
     },
   });
   mkdirSync(folder, { recursive: true });

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TOP } from '../support/source-files.ts';
+import { importsOf, TOP } from '../support/source-files.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'rampart-pack-'));
 const prefix = join(scratch, 'prefix');
@@ -82,6 +82,37 @@ describe('the package', () => {
   it('brings `js-yaml` along and no other package but what that needs', () => {
     const packages = readdirSync(join(installed, 'node_modules')).filter((name) => !name.startsWith('.'));
     expect(packages.sort()).toEqual(['argparse', 'js-yaml']);
+  });
+});
+
+describe('the bundle', () => {
+  const folder = (): string => join(installed, 'dist/cli');
+  const chunk = (name: RegExp): string => readdirSync(folder()).find((file) => name.test(file)) ?? '';
+
+  /** The text of a chunk and of all that is loaded with it. */
+  function loadedWith(file: string, seen: Set<string> = new Set()): string {
+    if (seen.has(file)) return '';
+    seen.add(file);
+    const text = readFileSync(join(folder(), file), 'utf8');
+    const others = importsOf(text.replace(/import\(/g, 'later(')).filter((specifier) => specifier.startsWith('./'));
+    return [text, ...others.map((specifier) => loadedWith(specifier.slice(2), seen))].join('\n');
+  }
+
+  it('loads no command before it is asked for', () => {
+    const start = loadedWith(chunk(/^main-/));
+    expect(start).toContain('explain');
+    expect(start).not.toMatch(/class Yaml|YAMLException|KubeConfig/);
+  });
+
+  it('loads the client of the Kubernetes API for live clusters alone', () => {
+    expect(
+      readdirSync(folder()).some((file) => /class KubeConfig\b/.test(readFileSync(join(folder(), file), 'utf8'))),
+    ).toBe(true);
+    for (const name of [/^explain-/, /^connectivity-/, /^validate-/]) {
+      const text = loadedWith(chunk(name));
+      expect(text).toContain('YAMLException');
+      expect(text).not.toMatch(/class KubeConfig\b/);
+    }
   });
 });
 
