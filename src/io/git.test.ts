@@ -94,7 +94,15 @@ describe('readGit', () => {
     expect(shown(await readGit('git:v1:../other', { cwd }))[0]?.[0]).toBe('git:v1:other/only-old.json');
     expect(shown(await readGit(`git:v1:${repo}/other`, { cwd: tmpdir() }))[0]?.[0]).toBe('git:v1:other/only-old.json');
     expect((await readGit('git:v1', { cwd })).length).toBe(5);
-    expect((await readGit('git:v1', { cwd: repo })).length).toBe(7);
+    // `deploy/link.yaml` leads to `top.yaml`, which is read.
+    expect(shown(await readGit('git:v1', { cwd: repo })).map(([file]) => file)).toEqual([
+      'git:v1:deploy/b/x.yaml',
+      'git:v1:deploy/b-c.yaml',
+      'git:v1:deploy/b.yaml',
+      'git:v1:deploy/ä ö.yml',
+      'git:v1:other/only-old.json',
+      'git:v1:top.yaml',
+    ]);
   });
 
   it('names the branch that was meant, or those there are', async () => {
@@ -120,6 +128,35 @@ describe('readGit', () => {
       `\`other\` does not exist in revision \`HEAD\` of \`${repo}\``,
     );
     expect((await failure(readGit('git:HEAD:deploy/.hidden/none', { cwd: repo }))).code).toBe('not-found');
+  });
+
+  it('follows links to folders like a walk on disk, and ends where they go in circles', async () => {
+    put('base/one.yaml', 'one\n');
+    put('base/two/two.yaml', 'two\n');
+    put('overlay/own.yaml', 'own\n');
+    symlinkSync('../base', join(repo, 'overlay/base'));
+    symlinkSync('../overlay', join(repo, 'overlay/again'));
+    symlinkSync('../../overlay', join(repo, 'base/two/round'));
+    symlinkSync('two', join(repo, 'base/twin'));
+    // Seen from `overlay/base` it seems to lead to `overlay/elsewhere`.
+    put('elsewhere/far.yaml', 'far\n');
+    symlinkSync('../elsewhere', join(repo, 'base/far'));
+    git('add', 'base', 'overlay', 'elsewhere');
+    git('commit', '-qm', 'links');
+    git('tag', 'links');
+    const inputs = await readGit('git:links:overlay', { cwd: repo });
+    expect(shown(inputs)).toEqual([
+      ['git:links:overlay/base/far/far.yaml', 'far\n'],
+      ['git:links:overlay/base/one.yaml', 'one\n'],
+      ['git:links:overlay/base/two/two.yaml', 'two\n'],
+      ['git:links:overlay/own.yaml', 'own\n'],
+    ]);
+    const contents = (list: readonly Input[]): string[] => shown(list).map(([, text]) => text);
+    for (const folder of ['overlay', 'overlay/base', 'overlay/base/two', 'base', '.']) {
+      const then = contents(await readGit(`git:links:${folder}`, { cwd: repo })).sort();
+      const now = contents(await readPaths([join(repo, folder)])).sort();
+      expect(then.map((text) => text.replace('second b', 'not committed'))).toEqual(now);
+    }
   });
 
   it('fails on a link that leads to no file', async () => {

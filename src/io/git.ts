@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { dirname, isAbsolute, posix, relative, resolve, sep } from 'node:path';
+import { invariant } from '../base/invariant.ts';
 import { byText } from '../base/order.ts';
 import { suggest } from '../base/suggest.ts';
 import { type RunOptions, runProgram } from './child.ts';
@@ -66,13 +67,19 @@ export async function readGit(source: string, options: ReadGitOptions = {}): Pro
     toPosix(relative(folder, resolve(cwd, path))),
   );
   const candidates = [normal(here), ...(isAbsolute(path) ? [] : [normal(toPosix(path))])];
+  const repository: Repository = { git, id, revision };
   for (const candidate of new Set(candidates)) {
     if (candidate.startsWith('..')) continue;
-    const kind = await git(['cat-file', '-t', `${id}:${candidate}`]);
-    if (kind.code !== 0) continue;
-    const type = kind.stdout.toString('utf8').trim();
-    if (type === 'blob') return readBlobs(git, id, revision, [{ path: candidate, object: `${id}:${candidate}` }]);
-    return readTree(git, id, revision, candidate, source, options.onSkip ?? (() => undefined));
+    const found = (await resolveLinks(repository, [candidate]))[0];
+    if (found === undefined || found === null) continue;
+    if (found.type === 'blob') return readBlobs(repository, [{ path: candidate, object: `${id}:${candidate}` }]);
+    const walk: Walk = { ...repository, seen: new Set(), onSkip: options.onSkip ?? (() => undefined) };
+    const blobs = await listTree(walk, found.object, candidate, false);
+    if (blobs.length === 0) throw new IoError('no-manifests', `no manifest in \`${source}\``);
+    return readBlobs(
+      repository,
+      [...blobs].sort((a, b) => byPath(a.path, b.path)),
+    );
   }
   throw new IoError('not-found', `\`${path}\` does not exist in revision \`${revision}\` of \`${root}\``, {
     help: `git ls-tree --name-only ${revision} lists what does`,
@@ -81,6 +88,20 @@ export async function readGit(source: string, options: ReadGitOptions = {}): Pro
 
 type Git = (args: readonly string[], input?: string) => Promise<{ code: number; stdout: Buffer; stderr: string }>;
 
+interface Repository {
+  readonly git: Git;
+  /** Of the commit. */
+  readonly id: string;
+  /** As the user named it. */
+  readonly revision: string;
+}
+
+interface Walk extends Repository {
+  /** Trees and files that are read, by what they contain. */
+  readonly seen: Set<string>;
+  readonly onSkip: OnSkip;
+}
+
 interface Blob {
   /** From the root of the repository. */
   readonly path: string;
@@ -88,38 +109,121 @@ interface Blob {
   readonly object: string;
 }
 
-async function readTree(
-  git: Git,
-  id: string,
-  revision: string,
-  folder: string,
-  source: string,
-  onSkip: OnSkip,
-): Promise<readonly Input[]> {
-  const listed = await git(['ls-tree', '-r', '-z', '--full-tree', `${id}:${folder}`]);
+/** The manifests of a tree that lies (or, by a link, seems to lie) at `path`. */
+async function listTree(walk: Walk, tree: string, path: string, linked: boolean): Promise<readonly Blob[]> {
+  const listed = await walk.git(['ls-tree', '-r', '-t', '-z', '--full-tree', tree]);
   if (listed.code !== 0) throw failed('ls-tree', listed.stderr);
+  walk.seen.add(tree);
   const blobs: Blob[] = [];
+  const links: string[] = [];
+  let again: string | null = null;
   for (const entry of listed.stdout.toString('utf8').split('\0')) {
     const tab = entry.indexOf('\t');
     if (tab < 0) continue;
-    const [mode, , object] = entry.slice(0, tab).split(' ');
-    const inside = entry.slice(tab + 1);
-    const path = folder === '' ? inside : `${folder}/${inside}`;
-    const hidden = inside
-      .split('/')
-      .slice(0, -1)
-      .some((part) => part.startsWith('.'));
-    if (hidden) onSkip(path, 'hidden folder');
-    else if (mode === '160000') onSkip(path, 'submodule');
-    else if (mode === '120000') {
-      if (isManifestName(path)) blobs.push({ path, object: `${id}:${path}` });
-      else onSkip(path, 'link');
-    } else if (!isManifestName(path)) onSkip(path, 'name does not end in .yaml, .yml or .json');
-    else blobs.push({ path, object: object ?? '' });
+    const [mode, type, object = ''] = entry.slice(0, tab).split(' ');
+    const name = entry.slice(tab + 1);
+    const at = posix.join(path, name);
+    if (again !== null && name.startsWith(again)) continue;
+    if (type === 'tree') {
+      // A link may lead to a folder around the one that it was met in.
+      if (linked && walk.seen.has(object)) again = `${name}/`;
+      else if (!isHidden(name)) walk.seen.add(object);
+    } else if (isHidden(posix.dirname(name))) walk.onSkip(at, 'hidden folder');
+    else if (mode === '160000') walk.onSkip(at, 'submodule');
+    else if (mode === '120000') links.push(at);
+    else if (!isManifestName(at)) walk.onSkip(at, 'name does not end in .yaml, .yml or .json');
+    else {
+      walk.seen.add(object);
+      blobs.push({ path: at, object });
+    }
   }
-  if (blobs.length === 0) throw new IoError('no-manifests', `no manifest in \`${source}\``);
-  blobs.sort((a, b) => byPath(a.path, b.path));
-  return readBlobs(git, id, revision, blobs);
+  return links.length === 0 ? blobs : [...blobs, ...(await followLinks(walk, links))];
+}
+
+/** What links lead to. Contents that are read anyway are left out, so files count once and circles end. */
+async function followLinks(walk: Walk, links: readonly string[]): Promise<readonly Blob[]> {
+  const targets = await resolveLinks(walk, links);
+  const out: Blob[] = [];
+  for (const [i, path] of links.entries()) {
+    const target = targets[i] ?? null;
+    if (target?.type !== 'tree' && !isManifestName(path)) {
+      walk.onSkip(path, 'name does not end in .yaml, .yml or .json');
+    } else if (target?.type === 'tree' && isHidden(posix.basename(path))) {
+      walk.onSkip(path, 'hidden folder');
+    } else if (target === null) {
+      // Fails when it is read, and says so.
+      out.push({ path, object: `${walk.id}:${path}` });
+    } else if (!walk.seen.has(target.object)) {
+      walk.seen.add(target.object);
+      if (target.type === 'tree') out.push(...(await listTree(walk, target.object, path, true)));
+      else out.push({ path, object: target.object });
+    }
+  }
+  return out;
+}
+
+/** What paths of the revision are in the end; `null` for what is not there, or outside of the repository. */
+async function resolveLinks(
+  { git, id }: Repository,
+  paths: readonly string[],
+): Promise<readonly ({ readonly type: string; readonly object: string } | null)[]> {
+  for (const path of paths) refuseLineBreak(path);
+  const input = paths.map((path) => `${id}:${path}\n`).join('');
+  const done = await git(['cat-file', '--batch-check', '--follow-symlinks'], input);
+  if (done.code !== 0) throw failed('cat-file', done.stderr);
+  const out: ({ type: string; object: string } | null)[] = [];
+  let at = 0;
+  for (let i = 0; i < paths.length; i++) {
+    const line = lineAt(done.stdout, at);
+    at += Buffer.byteLength(line) + 1;
+    const [object = '', type = ''] = line.split(' ');
+    if (/^(blob|tree)$/.test(type) && /^[0-9a-f]{40,64}$/.test(object)) out.push({ type, object });
+    else {
+      // `dangling 9`, `loop 9`, `notdir 9` and `symlink 9` are followed by so many bytes and a line break.
+      const size = /^(?:dangling|loop|notdir|symlink) (\d+)$/.exec(line)?.[1];
+      if (size !== undefined) at += Number(size) + 1;
+      out.push(null);
+    }
+  }
+  return out;
+}
+
+/** The contents of objects; `null` for one that is no file. */
+async function readObjects(git: Git, objects: readonly Blob[]): Promise<readonly (Buffer | null)[]> {
+  for (const { path } of objects) refuseLineBreak(path);
+  const input = objects.map(({ object }) => `${object}\n`).join('');
+  const done = await git(['cat-file', '--batch', '--follow-symlinks'], input);
+  if (done.code !== 0) throw failed('cat-file', done.stderr);
+  const out: (Buffer | null)[] = [];
+  let at = 0;
+  for (let i = 0; i < objects.length; i++) {
+    const line = lineAt(done.stdout, at);
+    at += Buffer.byteLength(line) + 1;
+    const [first = '', type = '', length = ''] = line.split(' ');
+    if (type === 'missing') {
+      out.push(null);
+      continue;
+    }
+    const size = Number(length === '' ? type : length);
+    invariant(Number.isSafeInteger(size), `git cat-file answers ${line}`);
+    out.push(type === 'blob' && first !== '' ? done.stdout.subarray(at, at + size) : null);
+    at += size + 1;
+  }
+  return out;
+}
+
+function lineAt(bytes: Buffer, at: number): string {
+  const end = bytes.indexOf(10, at);
+  return bytes.subarray(at, end < 0 ? bytes.length : end).toString('utf8');
+}
+
+function refuseLineBreak(path: string): void {
+  if (path.includes('\n')) throw new IoError('unreadable', `${JSON.stringify(path)} has a line break in its name`);
+}
+
+/** Whether a part of a path is hidden. */
+function isHidden(path: string): boolean {
+  return path.split('/').some((part) => part.startsWith('.') && part !== '.' && part !== '..');
 }
 
 /** Sorted like a walk through folders: part by part. */
@@ -133,31 +237,14 @@ function byPath(a: string, b: string): number {
   return left.length - right.length;
 }
 
-async function readBlobs(git: Git, id: string, revision: string, blobs: readonly Blob[]): Promise<readonly Input[]> {
-  const odd = blobs.find((blob) => blob.path.includes('\n'));
-  if (odd !== undefined)
-    throw new IoError('unreadable', `\`${JSON.stringify(odd.path)}\` has a line break in its name`);
-  const done = await git(
-    ['cat-file', '--batch', '--follow-symlinks'],
-    `${blobs.map((blob) => blob.object).join('\n')}\n`,
-  );
-  if (done.code !== 0) throw failed('cat-file', done.stderr);
-  const out: Input[] = [];
-  let at = 0;
-  for (const blob of blobs) {
-    const file = `git:${revision}:${blob.path}`;
-    const end = done.stdout.indexOf(10, at);
-    const header = done.stdout.subarray(at, end < 0 ? undefined : end).toString('utf8');
-    const fields = header.split(' ');
-    const size = Number(fields[2]);
-    if (end < 0 || fields[1] !== 'blob' || !Number.isSafeInteger(size)) {
-      // A link out of the repository, to nowhere, or to a folder.
-      throw new IoError('unreadable', `\`${file}\` is a link that leads to no file of revision \`${id.slice(0, 12)}\``);
-    }
-    out.push({ file, bytes: done.stdout.subarray(end + 1, end + 1 + size) });
-    at = end + 1 + size + 1;
-  }
-  return out;
+async function readBlobs({ git, id, revision }: Repository, blobs: readonly Blob[]): Promise<readonly Input[]> {
+  const contents = await readObjects(git, blobs);
+  return blobs.map(({ path }, i) => {
+    const file = `git:${revision}:${path}`;
+    const bytes = contents[i] ?? null;
+    if (bytes !== null) return { file, bytes };
+    throw new IoError('unreadable', `\`${file}\` is a link that leads to no file of revision \`${id.slice(0, 12)}\``);
+  });
 }
 
 async function unknownRevision(revision: string, git: Git): Promise<IoError> {
