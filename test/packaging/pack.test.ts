@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importsOf, TOP } from '../support/source-files.ts';
+import { staticImportsOf, TOP } from '../support/source-files.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'rampart-pack-'));
 const prefix = join(scratch, 'prefix');
@@ -94,7 +94,7 @@ describe('the bundle', () => {
     if (seen.has(file)) return '';
     seen.add(file);
     const text = readFileSync(join(folder(), file), 'utf8');
-    const others = importsOf(text.replace(/import\(/g, 'later(')).filter((specifier) => specifier.startsWith('./'));
+    const others = staticImportsOf(text).filter((specifier) => specifier.startsWith('./'));
     return [text, ...others.map((specifier) => loadedWith(specifier.slice(2), seen))].join('\n');
   }
 

@@ -32,14 +32,21 @@ export function readText(path: string): string {
   return readFileSync(join(TOP, path), 'utf8');
 }
 
-/** The module specifiers of a TypeScript text: static and dynamic imports, and re-exports. */
-export function importsOf(text: string): readonly string[] {
-  const code = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-  const forms = [
+/** The module specifiers of a TypeScript text that are loaded with it: imports and re-exports. */
+export function staticImportsOf(text: string): readonly string[] {
+  return specifiers(text, [
     /^\s*(?:import|export)\b[^;'"`]*?\bfrom\s*['"]([^'"]+)['"]/gm,
     /^\s*import\s*['"]([^'"]+)['"]/gm,
-    /\bimport\(\s*['"]([^'"]+)['"]/g,
-  ];
+  ]);
+}
+
+/** All module specifiers of a TypeScript text, those included that are loaded later by `import()`. */
+export function importsOf(text: string): readonly string[] {
+  return [...staticImportsOf(text), ...specifiers(text, [/\bimport\(\s*['"]([^'"]+)['"]/g])];
+}
+
+function specifiers(text: string, forms: readonly RegExp[]): readonly string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   return forms.flatMap((form) => [...code.matchAll(form)].map((match) => match[1] ?? ''));
 }
 
