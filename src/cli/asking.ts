@@ -1,0 +1,94 @@
+import type { ClusterIndex } from '../cluster/cluster-index.ts';
+import { type EndpointText, parseEndpoint } from '../cluster/endpoint-text.ts';
+import { findEndpoint } from '../cluster/find.ts';
+import type { AskedEnd } from '../engine/answer.ts';
+import type { Protocol } from '../model/match.ts';
+import type { Direction } from '../model/program.ts';
+import type { Verdict } from '../model/verdict.ts';
+
+/** A text that could not be understood: what is wrong with it, and the way out. */
+export interface Misunderstood {
+  readonly message: string;
+  readonly help: string;
+}
+
+export type Understood<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: Misunderstood };
+
+/** Looks up an endpoint that the user wrote. */
+export function endpointOf(
+  text: string,
+  index: ClusterIndex,
+  podFirst: boolean,
+): Understood<{ readonly end: AskedEnd; readonly written: EndpointText }> {
+  const parsed = parseEndpoint(text);
+  if (!parsed.ok) return { ok: false, error: { message: parsed.message, help: parsed.help } };
+  const found = findEndpoint(index, parsed.endpoint, { podFirst });
+  if (found.kind === 'unknown') {
+    const { message, candidates } = found;
+    const help =
+      candidates.length > 0
+        ? `did you mean \`${candidates.join('`, `')}\`?`
+        : 'see `rampart connectivity` for what there is';
+    return { ok: false, error: { message, help } };
+  }
+  return { ok: true, value: { end: found, written: parsed.endpoint } };
+}
+
+const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6'];
+
+export function protocolOf(text: unknown): Understood<Protocol | null> {
+  if (text === undefined || text === null) return { ok: true, value: null };
+  const found =
+    typeof text === 'string' ? PROTOCOLS.find((one) => one.toLowerCase() === text.toLowerCase()) : undefined;
+  if (found !== undefined) return { ok: true, value: found };
+  return { ok: false, error: { message: `\`${String(text)}\` is no protocol`, help: `write ${PROTOCOLS.join(', ')}` } };
+}
+
+export function portOf(value: unknown): Understood<number | string | null> {
+  if (value === undefined || value === null) return { ok: true, value: null };
+  const port = typeof value === 'string' && /^[0-9]+$/.test(value) ? Number(value) : value;
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65535)
+    return { ok: true, value: port };
+  if (typeof port === 'string' && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/i.test(port)) return { ok: true, value: port };
+  return {
+    ok: false,
+    error: {
+      message: `\`${String(value)}\` is no port`,
+      help: 'write a number from 1 to 65535, or the name of a port',
+    },
+  };
+}
+
+export function directionOf(value: unknown): Understood<Direction | null> {
+  if (value === undefined || value === null) return { ok: true, value: null };
+  if (value === 'egress' || value === 'ingress') return { ok: true, value };
+  return {
+    ok: false,
+    error: { message: `\`${String(value)}\` is no direction`, help: 'write egress or ingress, or leave it out' },
+  };
+}
+
+/** The answer to a question that cannot be asked. */
+export function unanswerable(because: string, direction: Direction | null): Verdict {
+  const end = (one: Direction): Verdict['egress'] =>
+    direction !== null && direction !== one
+      ? null
+      : {
+          direction: one,
+          verdict: 'undefined',
+          decidedBy: null,
+          plane: 'network',
+          reasons: [],
+          missing: [because],
+          caveats: [],
+        };
+  return {
+    verdict: 'undefined',
+    undefinedBecause: because,
+    caveats: [],
+    egress: end('egress'),
+    ingress: end('ingress'),
+  };
+}

@@ -1,0 +1,70 @@
+import { CompiledProgram } from '../../engine/compile.ts';
+import { connectivity as connectivityOf } from '../../engine/connectivity.ts';
+import { exposure as exposureOf } from '../../engine/exposure.ts';
+import type { ConnectivityReport } from '../../model/report.ts';
+import { addInputOptions, type InputOptions, load } from '../input-options.ts';
+import {
+  addOutputOptions,
+  addShowOptions,
+  answer,
+  checkShow,
+  type OutputOptions,
+  type ShowOptions,
+} from '../output-options.ts';
+import type { CliCommand } from '../shell.ts';
+import { shownWorkloads } from '../show.ts';
+
+const EXAMPLES = `
+Examples:
+  rampart connectivity -f manifests/
+  rampart connectivity -f manifests/ -n shop
+  rampart connectivity -f manifests/ -o html --out report.html   one self-contained page
+  rampart connectivity -f manifests/ -o svg --out map.svg
+  helm template ./chart | rampart connectivity -f - -o json
+  rampart connectivity --context production                      the live cluster
+
+An entry that varies holds for all pods of the workloads; "some" is what at least one has. Pairs about which a fact is
+missing are listed as unspecified. Above 500,000 pairs, JSON lists classes of workloads that behave alike.
+`;
+
+export const connectivity: CliCommand = {
+  define(command, run) {
+    addOutputOptions(addShowOptions(addInputOptions(command)), 'ConnectivityReport')
+      .option('--pair-limit <count>', 'list classes instead of pairs above so many pairs', Number)
+      .addHelpText('after', EXAMPLES)
+      .action((options: InputOptions & OutputOptions & ShowOptions & { readonly pairLimit?: number }) =>
+        run(async (shell) => {
+          checkShow(options);
+          const loaded = await load(options, shell);
+          const shown = shownWorkloads(loaded.cluster, options);
+          const program = new CompiledProgram(loaded.program, loaded.cluster);
+          const whole = connectivityOf(program, loaded.cluster, {
+            diagnostics: loaded.diagnostics,
+            ...(options.pairLimit === undefined ? {} : { pairLimit: options.pairLimit }),
+          });
+          const report = shown === null ? whole : show(whole, shown);
+          if (options.output !== 'html') return answer(report, options, shell);
+          const { explanationsOf } = await import('../page-explanations.ts');
+          return answer(report, options, shell, {
+            exposure: exposureOf(program, loaded.cluster),
+            ...explanationsOf(loaded, program, report),
+          });
+        }),
+      );
+  },
+};
+
+/** Only pairs in which a shown workload takes part. */
+function show(report: ConnectivityReport, shown: (id: string) => boolean): ConnectivityReport {
+  const allowed = report.allowed.filter(({ src, dst }) => shown(src) || shown(dst));
+  const unspecified = report.unspecified.filter(([src, dst]) => shown(src) || shown(dst));
+  const named = new Set([...allowed.flatMap(({ src, dst }) => [src, dst]), ...unspecified.flat()]);
+  return {
+    ...report,
+    allowed,
+    unspecified,
+    peers: report.peers.filter((peer) => shown(peer) || named.has(peer)),
+    ingressController: report.ingressController.filter(({ dst }) => shown(dst)),
+    replicas: report.replicas.filter(({ workload }) => shown(workload)),
+  };
+}

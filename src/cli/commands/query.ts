@@ -1,0 +1,105 @@
+import type { ClusterIndex } from '../../cluster/cluster-index.ts';
+import { type AskedEnd, answerQuestion } from '../../engine/answer.ts';
+import { prepareExplain } from '../../engine/explain-index.ts';
+import { factsOf } from '../../engine/match.ts';
+import { readPaths } from '../../io/files.ts';
+import { progressLine } from '../../io/terminal.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { FlowAnswer } from '../../report/report.ts';
+import { directionOf, endpointOf, portOf, protocolOf, type Understood, unanswerable } from '../asking.ts';
+import { EXIT, worst } from '../exit-code.ts';
+import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
+import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
+import { readQuestions, type WrittenQuestion } from '../questions-file.ts';
+import type { CliCommand } from '../shell.ts';
+
+const EXAMPLES = `
+Examples:
+  rampart query -f manifests/ --flows flows.yaml
+  echo '{"src":"shop/web","dst":"data/postgres","protocol":"TCP","port":5432}' | rampart query -f manifests/ --flows - -o json
+
+FILE is a JSON array, JSON Lines or YAML, of questions
+  {"src", "dst", "protocol": "TCP|UDP|SCTP|ICMP|ICMPv6", "port": 443, "direction"?: "egress|ingress"}
+An endpoint is namespace/pod, namespace/workload, namespace/kind/name, svc/namespace/name, an IP address, a CIDR, fqdn:name.
+A question that cannot be answered is "undefined" with the reason; the others go on, and the exit code is 1.
+`;
+
+export const query: CliCommand = {
+  define(command, run) {
+    addOutputOptions(addInputOptions(command), 'QueryReport')
+      .requiredOption('--flows <file>', 'the questions: a file, or - for stdin')
+      .addHelpText('after', EXAMPLES)
+      .action((options: InputOptions & OutputOptions & { readonly flows: string }) =>
+        run(async (shell) => {
+          const files = await readPaths([options.flows], { stdin: shell.stdin });
+          const questions = files.flatMap(({ file, bytes }) => readQuestions(new TextDecoder().decode(bytes), file));
+          const loaded = await load(options, shell);
+          const progress = progressLine(shell.stderr, options.quiet !== true);
+          const ask = asker(loaded, options.flows);
+          const asked = questions.map((question, i) => {
+            if (i % 1000 === 999) progress.show(`answered ${i + 1} of ${questions.length}`);
+            return ask(question, i);
+          });
+          progress.clear();
+          const diagnostics = asked.flatMap((one) => one.diagnostics);
+          const flows = asked.map((one) => one.answer);
+          const code = await answer(
+            { kind: 'QueryReport', flows, diagnostics: [...loaded.diagnostics, ...diagnostics] },
+            options,
+            shell,
+          );
+          return worst(code, diagnostics.length > 0 ? EXIT.failed : EXIT.fine);
+        }),
+      );
+  },
+};
+
+interface Asked {
+  readonly answer: FlowAnswer;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: number) => Asked {
+  const index = loaded.index();
+  const prepared = prepareExplain(loaded.program, factsOf(loaded.cluster));
+  return ({ question, line }, i) => {
+    const text = (key: string): unknown => (Object.hasOwn(question, key) ? question[key] : undefined);
+    const direction = directionOf(text('direction'));
+    const protocol = protocolOf(text('protocol'));
+    const port = portOf(text('port'));
+    const src = endOf(text('src'), 'src', index);
+    const dst = endOf(text('dst'), 'dst', index);
+    const wrong = [src, dst, protocol, port, direction].find((part) => !part.ok);
+    if (!src.ok || !dst.ok || !protocol.ok || !port.ok || !direction.ok || wrong !== undefined) {
+      const error = wrong !== undefined && !wrong.ok ? wrong.error : { message: 'cannot be read', help: '' };
+      const diagnostic: Diagnostic = {
+        code: 'RP500',
+        severity: 'error',
+        message: `question ${i + 1}: ${error.message}`,
+        help: error.help,
+        origin: null,
+        at: line === null ? { file } : { file, line },
+      };
+      const verdict = unanswerable(error.message, direction.ok ? direction.value : null);
+      return { answer: { question, ...verdict }, diagnostics: [diagnostic] };
+    }
+    const { ports: _, ...verdict } = answerQuestion(prepared, {
+      source: src.value,
+      destination: dst.value,
+      protocol: protocol.value,
+      port: port.value,
+      direction: direction.value,
+    });
+    const caveats = [...verdict.caveats, ...loaded.caveats];
+    return { answer: { question, ...verdict, caveats }, diagnostics: [] };
+  };
+}
+
+function endOf(text: unknown, key: 'src' | 'dst', index: ClusterIndex): Understood<AskedEnd> {
+  if (typeof text !== 'string') {
+    const help = 'name an endpoint, e.g. "shop/web" or "10.1.2.3"';
+    return { ok: false, error: { message: `\`${key}\` is missing or no text`, help } };
+  }
+  const found = endpointOf(text, index, true);
+  return found.ok ? { ok: true, value: found.value.end } : found;
+}

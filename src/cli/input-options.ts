@@ -1,0 +1,172 @@
+import { type Command, Option } from 'commander';
+import { type ClusterIndex, indexCluster } from '../cluster/cluster-index.ts';
+import { inputOf } from '../input/input.ts';
+import { type Cni, cniWarning, detectCni } from '../io/cni.ts';
+import { readPaths } from '../io/files.ts';
+import { isGitSource, readGit } from '../io/git.ts';
+import { renderHelm, renderKustomize } from '../io/render.ts';
+import { readSnapshotMeta } from '../io/snapshot.ts';
+import { progressLine } from '../io/terminal.ts';
+import type { KubeObject } from '../manifest/object.ts';
+import { readManifests } from '../manifest/read.ts';
+import type { Cluster, Missing } from '../model/cluster.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { PolicyProgram } from '../model/program.ts';
+import { type Shell, UsageError } from './shell.ts';
+
+/** What the shared input options hold after parsing. */
+export interface InputOptions {
+  readonly filename?: readonly string[];
+  readonly kustomize?: readonly string[];
+  readonly helm?: readonly string[];
+  readonly values?: readonly string[];
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly profile: string;
+  readonly quiet?: boolean;
+}
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+/** Adds the options that say what is read. */
+export function addInputOptions(command: Command): Command {
+  return command
+    .option('-f, --filename <path>', 'manifests: a file, a folder, or - for stdin; may be repeated', collect)
+    .option('-k, --kustomize <dir>', 'render with `kubectl kustomize` first', collect)
+    .option('--helm <chart>', 'render with `helm template` first', collect)
+    .option('--values <file>', 'values for --helm', collect)
+    .option('--kubeconfig <path>', 'read the live cluster of this kubeconfig')
+    .option('--context <name>', 'read the live cluster of this context')
+    .addOption(
+      new Option('--profile <name>', "which engine's reading of the policies")
+        .choices(['kubernetes', 'auto'])
+        .default('kubernetes'),
+    );
+}
+
+/** Everything that a command needs to answer. */
+export interface Loaded {
+  readonly objects: readonly KubeObject[];
+  readonly cluster: Cluster;
+  readonly program: PolicyProgram;
+  readonly index: () => ClusterIndex;
+  /** Of reading and of understanding, in the order of the input. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What every verdict here rests on, e.g. that nothing enforces policies. */
+  readonly caveats: readonly string[];
+  readonly live: LiveCluster | null;
+}
+
+export interface LiveCluster {
+  readonly context: string;
+  readonly serverVersion: string | null;
+  readonly missing: readonly Missing[];
+  readonly cni: Cni;
+}
+
+/** Objects as they were read, before they are given a meaning. */
+export interface Objects {
+  readonly objects: readonly KubeObject[];
+  readonly diagnostics: readonly Diagnostic[];
+  readonly live: LiveCluster | null;
+}
+
+/** Whether the options name any manifests. */
+export function namesManifests(options: InputOptions): boolean {
+  return (options.filename ?? options.kustomize ?? options.helm) !== undefined;
+}
+
+/** Reads what the options name and gives it its meaning. */
+export async function load(options: InputOptions, shell: Shell): Promise<Loaded> {
+  return understand(await readObjects(options, shell));
+}
+
+/** Reads what the options name: manifests, or else the live cluster. */
+export async function readObjects(options: InputOptions, shell: Shell): Promise<Objects> {
+  const manifests = namesManifests(options);
+  if (manifests && (options.kubeconfig ?? options.context) !== undefined) {
+    throw new UsageError(
+      'manifests and a live cluster cannot be read together',
+      'leave out -f, -k and --helm, or --kubeconfig and --context',
+    );
+  }
+  if (!manifests) return readLive(options, shell);
+  const inputs: { file: string; bytes: Uint8Array }[] = [];
+  for (const path of options.filename ?? []) {
+    inputs.push(
+      ...(isGitSource(path)
+        ? await readGit(path, { cwd: shell.cwd, signal: shell.signal })
+        : await readPaths([path], { stdin: shell.stdin })),
+    );
+  }
+  for (const dir of options.kustomize ?? []) inputs.push(await renderKustomize(dir, { signal: shell.signal }));
+  for (const chart of options.helm ?? []) {
+    inputs.push(await renderHelm({ chart, values: options.values ?? [] }, { signal: shell.signal }));
+  }
+  if (options.values !== undefined && options.helm === undefined) {
+    throw new UsageError('--values belongs to --helm', 'name the chart: --helm CHART --values FILE');
+  }
+  return fromManifests(inputs);
+}
+
+/** Decodes manifests; a snapshot among them brings what it knows of its cluster. */
+export function fromManifests(inputs: readonly { readonly file: string; readonly bytes: Uint8Array }[]): Objects {
+  const reading = readManifests(inputs);
+  const meta = readSnapshotMeta(reading.objects);
+  const live =
+    meta === null
+      ? null
+      : {
+          context: meta.context ?? 'snapshot',
+          serverVersion: meta.serverVersion,
+          missing: meta.missing,
+          cni: meta.cni ?? detectCni(reading.objects),
+        };
+  return { objects: reading.objects, diagnostics: reading.diagnostics, live };
+}
+
+async function readLive(options: InputOptions, shell: Shell): Promise<Objects> {
+  const { readCluster } = await import('../io/kube.ts');
+  const progress = progressLine(shell.stderr, options.quiet !== true);
+  try {
+    const reading = await readCluster(
+      {
+        ...(options.kubeconfig === undefined ? {} : { kubeconfig: options.kubeconfig }),
+        ...(options.context === undefined ? {} : { context: options.context }),
+      },
+      { onProgress: (resource, items) => progress.show(`reading ${resource}: ${items}`), signal: shell.signal },
+    );
+    const { objects, diagnostics, context, serverVersion, missing } = reading;
+    const daemonSetsUnread = missing.some(({ resource }) => resource === 'daemonsets');
+    return {
+      objects,
+      diagnostics,
+      live: { context, serverVersion, missing, cni: detectCni(objects, daemonSetsUnread) },
+    };
+  } finally {
+    progress.clear();
+  }
+}
+
+/** Gives objects their meaning. */
+export function understand(read: Objects): Loaded {
+  const input = inputOf(read.objects, { missing: read.live?.missing ?? [] });
+  let index: ClusterIndex | null = null;
+  const warning = read.live === null ? null : cniWarning(read.live.cni);
+  return {
+    objects: read.objects,
+    cluster: input.cluster,
+    program: input.program,
+    index: () => {
+      index ??= indexCluster(input.cluster);
+      return index;
+    },
+    diagnostics: [
+      ...read.diagnostics,
+      ...input.diagnostics,
+      ...(warning === null ? [] : [{ code: 'RP501', severity: 'warning' as const, message: warning, origin: null }]),
+    ],
+    caveats: warning === null ? [] : [warning],
+    live: read.live,
+  };
+}

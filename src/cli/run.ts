@@ -1,0 +1,112 @@
+import { Command, CommanderError } from 'commander';
+import { suggest } from '../base/suggest.ts';
+import { IoError } from '../io/io-error.ts';
+import { COMMANDS } from './commands.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+import { type CommandEntry, type Shell, UsageError } from './shell.ts';
+import { VERSION } from './version-text.ts';
+
+const ABOUT = `Rampart answers what Kubernetes network policies allow: exactly, with reasons.
+
+Usage: rampart COMMAND [OPERANDS] [OPTIONS]
+
+Manifests come from -f PATH (a file, a folder, or - for stdin), -k DIR, --helm CHART; without them the live cluster of
+the current kubeconfig is read. Answers go to stdout, diagnostics to stderr.
+`;
+
+const EXAMPLES = `Examples:
+  rampart demo
+  rampart explain shop/checkout payments/gateway:8080 -f examples/shop
+  rampart connectivity -f manifests/ -o html --out report.html
+  rampart diff --from git:main --to . -o markdown
+  rampart connectivity --context production
+
+Exit codes: 0 fine · 1 failed · 2 denied or different · 3 invalid input or findings · 64 usage
+"rampart COMMAND --help" tells more about a command.
+`;
+
+/** Runs one command line; every failure of the world or the user ends here, as a message and an exit code. */
+export async function run(args: readonly string[], shell: Shell): Promise<ExitCode> {
+  try {
+    return await dispatch(args, shell);
+  } catch (error) {
+    if (shell.signal.aborted) {
+      shell.stderr.write('rampart: interrupted\n');
+      return EXIT.failed;
+    }
+    if (error instanceof UsageError) return complain(shell, error.message, error.help, EXIT.usage);
+    if (error instanceof IoError) return complain(shell, error.message, error.help, EXIT.failed);
+    throw error;
+  }
+}
+
+function complain(shell: Shell, message: string, help: string | null, code: ExitCode): ExitCode {
+  shell.stderr.write(`rampart: ${message}\n${help === null ? '' : `  help: ${help}\n`}`);
+  return code;
+}
+
+async function dispatch(args: readonly string[], shell: Shell): Promise<ExitCode> {
+  const [first, ...rest] = args;
+  if (first === '--version' || first === '-V') {
+    shell.stdout.write(`${VERSION}\n`);
+    return EXIT.fine;
+  }
+  if (first === undefined || first === '--help' || first === '-h' || (first === 'help' && rest.length === 0)) {
+    shell.stdout.write(overview());
+    return first === undefined ? EXIT.usage : EXIT.fine;
+  }
+  if (first === 'help') return dispatch([...rest, '--help'], shell);
+  const entry = COMMANDS.find(({ name }) => name === first);
+  if (entry !== undefined) return runCommand(entry, rest, shell);
+  const flagged = first.startsWith('-');
+  const near = suggest(
+    first,
+    COMMANDS.map(({ name }) => name),
+  );
+  throw new UsageError(
+    flagged ? `the command comes before options such as \`${first}\`` : `unknown command \`${first}\``,
+    near.length > 0 ? `did you mean \`rampart ${near.join('`, `')}\`?` : 'see `rampart --help`',
+  );
+}
+
+function overview(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2;
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}\n`);
+  return `${ABOUT}\nCommands:\n${lines.join('')}\n${EXAMPLES}`;
+}
+
+async function runCommand(entry: CommandEntry, args: readonly string[], shell: Shell): Promise<ExitCode> {
+  const { command, action } = await parserOf(entry, shell);
+  try {
+    command.parse(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.usage;
+    throw error;
+  }
+  const parsed = action();
+  return parsed === null ? EXIT.usage : parsed(shell);
+}
+
+/** The parser of a command, and what was asked for once it has parsed. */
+export async function parserOf(
+  entry: CommandEntry,
+  shell: Pick<Shell, 'stdout' | 'stderr'>,
+): Promise<{ readonly command: Command; readonly action: () => ((shell: Shell) => Promise<ExitCode>) | null }> {
+  let chosen: ((shell: Shell) => Promise<ExitCode>) | null = null;
+  const command = new Command(`rampart ${entry.name}`)
+    .description(entry.summary)
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .helpOption('-h, --help', 'show this help')
+    .configureOutput({
+      writeOut: (text) => shell.stdout.write(text),
+      writeErr: (text) => shell.stderr.write(text),
+      outputError: (text, write) =>
+        write(`rampart: ${text.replace(/^error: /, '').trimEnd()}\n  help: see \`rampart ${entry.name} --help\`\n`),
+    });
+  const { define } = await entry.load();
+  define(command, (action) => {
+    chosen = action;
+  });
+  return { command, action: () => chosen };
+}
