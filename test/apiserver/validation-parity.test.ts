@@ -136,6 +136,18 @@ const DIFFERENCES: readonly { readonly reason: string; readonly fits: (pair: Cas
     },
   },
   {
+    reason: 'a named port in a v1alpha1 rule that has both pods and networks: the server refuses, we warn',
+    fits: ({ ours, server, value }) => {
+      const extra = server.errors.filter((error) => !ours.errors.includes(error));
+      return (
+        String(value.apiVersion).endsWith('/v1alpha1') &&
+        extra.length > 0 &&
+        ours.errors.every((error) => server.errors.includes(error)) &&
+        extra.every((error) => error.includes('peer cannot be set with namedPorts since there are no namedPorts'))
+      );
+    },
+  },
+  {
     reason: 'more unknown fields than the server has room for in its warnings',
     fits: ({ ours, server }) =>
       JSON.stringify(ours.errors) === JSON.stringify(server.errors) &&

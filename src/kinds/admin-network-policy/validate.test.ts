@@ -99,6 +99,17 @@ describe('what the text of the API forbids and its schema does not', () => {
     ]);
   });
 
+  it('a named port for pods in a rule that has networks, too, is a warning', () => {
+    const message =
+      'networks/nodes/domainNames peer cannot be set with namedPorts since there are no namedPorts for networks/nodes/domainNames';
+    const rule = { action: 'Deny', to: [{ networks: ['10.0.0.0/8'] }, ...peers], ports: [{ namedPort: 'web' }] };
+    expect(admin({ ...base, egress: [rule] })).toEqual([`warning spec.egress[0]: ${message}`]);
+    const nodes = { ...rule, to: [...rule.to, { nodes: {} }] };
+    expect(admin({ ...base, egress: [nodes] })).toEqual([
+      `error refused spec.egress[0]: Invalid value: "object": ${message}`,
+    ]);
+  });
+
   it('a protocol that is none', () => {
     const ports = [{ portNumber: { protocol: 'ICMP', port: 80 } }];
     expect(admin({ ...base, ingress: [{ action: 'Allow', from: peers, ports }] })).toEqual([

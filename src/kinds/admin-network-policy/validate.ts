@@ -3,7 +3,18 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { type AdminDialect, adminDiagnostics } from '../validation/admin.ts';
 import { type CustomResource, judge } from '../validation/custom-resource.ts';
 import { asObject, get, has, items } from '../validation/json.ts';
-import { DOMAIN_NAMES, NETWORKS, noNamedPorts, PORT_NUMBER, PRIORITY, RULE_NAME } from '../validation/peers.ts';
+import {
+  DOMAIN_NAMES,
+  mixesPodsAndNetworks,
+  type NamedPorts,
+  NETWORKS,
+  namedPortsMessage,
+  namesPortsOf,
+  noNamedPorts,
+  PORT_NUMBER,
+  PRIORITY,
+  RULE_NAME,
+} from '../validation/peers.ts';
 import { list, type ObjectSchema, object, oneOf, type Schema, SELECTOR, STRING } from '../validation/schema.ts';
 
 /** Which release's definition: `v0.1.0` has `sameLabels`, `v0.1.8` (experimental channel) is the last one. */
@@ -35,13 +46,16 @@ const BASELINE_NAME = {
   message: 'Only one baseline admin network policy with metadata.name="default" can be created in the cluster',
 };
 
+const ADMIN_WITHOUT_PODS = ['networks', 'nodes', 'domainNames'];
+const BASELINE_WITHOUT_PODS = ['networks', 'nodes'];
+
 const ADMIN: Readonly<Record<Shape, CustomResource>> = {
   'v0.1.8': {
     spec: specOf(
       ['Allow', 'Deny', 'Pass'],
       oneOf(PEER),
       oneOf({ ...PEER, nodes: SELECTOR, networks: NETWORKS, domainNames: DOMAIN_NAMES }),
-      ['networks', 'nodes', 'domainNames'],
+      ADMIN_WITHOUT_PODS,
       true,
     ),
   },
@@ -54,7 +68,7 @@ const BASELINE: Readonly<Record<Shape, CustomResource>> = {
       ['Allow', 'Deny'],
       oneOf(PEER),
       oneOf({ ...PEER, nodes: SELECTOR, networks: NETWORKS }),
-      ['networks', 'nodes'],
+      BASELINE_WITHOUT_PODS,
       false,
     ),
     name: BASELINE_NAME,
@@ -75,9 +89,14 @@ function specOf(
   const ingress = object({ name: RULE_NAME, action, from: list(from, peers), ports }, { required: ['action', 'from'] });
   const egress = object(
     { name: RULE_NAME, action, to: list(to, peers), ports },
-    { required: ['action', 'to'], rules: [noNamedPorts('ports', 'namedPort', withoutPods)] },
+    { required: ['action', 'to'], rules: [noNamedPorts(namedPorts(withoutPods), mixesPodsAndNetworks)] },
   );
   return policyOf(ingress, egress, admin);
+}
+
+// The name means the ports of the pods, so a rule that has some is kept, with a warning in the server's words.
+function namedPorts(peers: readonly string[]): NamedPorts {
+  return { ports: 'ports', port: 'namedPort', peers };
 }
 
 function oldSpecOf(admin: boolean): ObjectSchema {
@@ -125,6 +144,7 @@ function validate(
   policy: KubeObject,
   definitions: Readonly<Record<Shape, CustomResource>>,
   actions: readonly string[],
+  withoutPods: readonly string[],
 ): readonly Diagnostic[] {
   const definition = definitions[shapeOf(policy)];
   const dialect: AdminDialect = {
@@ -133,16 +153,20 @@ function validate(
     namedPort: 'namedPort',
     allow: 'Allow',
     actions,
+    spared: (rule) =>
+      mixesPodsAndNetworks(rule) && namesPortsOf(rule, namedPorts(withoutPods))
+        ? namedPortsMessage(namedPorts(withoutPods))
+        : null,
   };
   return adminDiagnostics(policy, judge(policy, definition), dialect);
 }
 
 /** What kube-apiserver says of an AdminNetworkPolicy (S3.3), and what the text of the API forbids. */
 export function validateAdminNetworkPolicy(policy: KubeObject): readonly Diagnostic[] {
-  return validate(policy, ADMIN, ['Allow', 'Deny', 'Pass']);
+  return validate(policy, ADMIN, ['Allow', 'Deny', 'Pass'], ADMIN_WITHOUT_PODS);
 }
 
 /** What kube-apiserver says of a BaselineAdminNetworkPolicy (S3.3), and what the text of the API forbids. */
 export function validateBaselineAdminNetworkPolicy(policy: KubeObject): readonly Diagnostic[] {
-  return validate(policy, BASELINE, ['Allow', 'Deny']);
+  return validate(policy, BASELINE, ['Allow', 'Deny'], BASELINE_WITHOUT_PODS);
 }

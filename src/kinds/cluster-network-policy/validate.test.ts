@@ -149,6 +149,12 @@ describe('ClusterNetworkPolicy: the server stores it all the same', () => {
     ]);
   });
 
+  it('knows that Allow is called Accept here', () => {
+    expect(validateClusterNetworkPolicy(policy(out([{ namespaces: {} }], undefined, 'Allow')))[0]?.help).toBe(
+      'did you mean `Accept`?',
+    );
+  });
+
   it('port names that no container port can have, and a namespace, are warnings', () => {
     const object = policy(out([{ namespaces: {} }], [{ destinationNamedPort: '80' }]), {
       name: 'web',

@@ -3,7 +3,15 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { adminDiagnostics } from '../validation/admin.ts';
 import { type CustomResource, judge } from '../validation/custom-resource.ts';
 import { isObject } from '../validation/json.ts';
-import { DOMAIN_NAMES, NETWORKS, noNamedPorts, PORT_NUMBER, PRIORITY, RULE_NAME } from '../validation/peers.ts';
+import {
+  DOMAIN_NAMES,
+  type NamedPorts,
+  NETWORKS,
+  noNamedPorts,
+  PORT_NUMBER,
+  PRIORITY,
+  RULE_NAME,
+} from '../validation/peers.ts';
 import { list, object, oneOf, type Schema, SELECTOR, STRING } from '../validation/schema.ts';
 
 const ACTION: Schema = { kind: 'string', enum: ['Accept', 'Deny', 'Pass'] };
@@ -25,6 +33,12 @@ const TO = list(
   { minItems: 1, maxItems: 25 },
 );
 
+const NAMED_PORTS: NamedPorts = {
+  ports: 'protocols',
+  port: 'destinationNamedPort',
+  peers: ['networks', 'nodes', 'domainNames'],
+};
+
 const DEFINITION: CustomResource = {
   spec: object(
     {
@@ -40,7 +54,7 @@ const DEFINITION: CustomResource = {
           { name: RULE_NAME, action: ACTION, to: TO, protocols: PROTOCOLS },
           {
             required: ['action', 'to'],
-            rules: [noNamedPorts('protocols', 'destinationNamedPort', ['networks', 'nodes', 'domainNames'])],
+            rules: [noNamedPorts(NAMED_PORTS)],
           },
         ),
         { maxItems: 25 },

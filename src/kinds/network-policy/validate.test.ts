@@ -120,6 +120,17 @@ describe('S2.2 NetworkPolicy: the server refuses, in its own words', () => {
     ]);
   });
 
+  it('shows the way out where there is an obvious one', () => {
+    const helps = (spec: Json, metadata?: Json): (string | undefined)[] =>
+      validateNetworkPolicy(policy(spec, metadata)).map(({ help }) => help);
+    expect(helps(ports({ protocol: 'tcp' }))).toEqual(['did you mean `TCP`?']);
+    expect(helps(ports({ port: '80' }))).toEqual(['write the number without quotes: 80']);
+    expect(helps(ports({ port: 80, endPort: '90' }))).toEqual(['write it without quotes: 90']);
+    expect(helps({}, { name: 'a', labels: { version: 2 } })).toEqual(['write it in quotes: "2"']);
+    expect(helps(from({ ipBlock: { cidr: '10.0.0.1' } }))).toEqual(['for this one address write `10.0.0.1/32`']);
+    expect(helps(from({ ipBlock: { cidr: '2001:db8::1' } }))).toEqual(['for this one address write `2001:db8::1/128`']);
+  });
+
   it('judges metadata', () => {
     expect(said(policy({}, {}))).toEqual([
       'error refused metadata.name: Required value: name or generateName is required',
@@ -137,7 +148,7 @@ describe('NetworkPolicy: the server stores it all the same', () => {
     const object = policy({ podSelector: {}, ingress: [{ form: [] }] }, { name: 'a' }, { status: {} });
     expect(said(object)).toEqual([
       'error spec.ingress[0].form: unknown field "spec.ingress[0].form"',
-      'error status: unknown field "status"',
+      'warning status: unknown field "status"',
     ]);
     expect(validateNetworkPolicy(object)[0]?.help).toBe('did you mean `from`?');
   });

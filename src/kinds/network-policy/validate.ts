@@ -1,7 +1,7 @@
 import type { Json, JsonObject, KubeObject } from '../../manifest/object.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { cidrWarnings, parseSloppy, strictSubset } from '../validation/cidr.ts';
-import { unknownField } from '../validation/custom-resource.ts';
+import { unknownDiagnostics, unknownField } from '../validation/custom-resource.ts';
 import {
   at,
   child,
@@ -55,11 +55,9 @@ export function validateNetworkPolicy(policy: KubeObject): readonly Diagnostic[]
   const errors = [...metadataErrors(metadata, { namespaced: true, builtIn: true }), ...specErrors(spec, pruned)];
   const diagnostics = [
     ...diagnosticsOf(policy, errors, 'error', 'refused'),
-    ...diagnosticsOf(
+    ...unknownDiagnostics(
       policy,
       unknown.map((path) => unknownField(path, POLICY)),
-      'error',
-      'kept',
     ),
   ];
   // The server warns only of what it accepts.

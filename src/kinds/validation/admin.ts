@@ -1,6 +1,6 @@
 import type { Json, JsonObject, KubeObject } from '../../manifest/object.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import type { Judgement } from './custom-resource.ts';
+import { type Judgement, unknownDiagnostics } from './custom-resource.ts';
 import { at, child, diagnosticsOf, type FieldError, invalid, unsupported, withCode } from './field-error.ts';
 import { asObject, get, has, items, stringOf } from './json.ts';
 import { portName } from './names.ts';
@@ -17,6 +17,8 @@ export interface AdminDialect {
   /** The action that domain names need. */
   readonly allow: 'Allow' | 'Accept';
   readonly actions: readonly string[];
+  /** What a server would refuse of an egress rule that is kept all the same: its own words, or `null`. */
+  spared?(rule: JsonObject): string | null;
 }
 
 const PROTOCOLS: readonly string[] = ['TCP', 'UDP', 'SCTP'];
@@ -25,10 +27,7 @@ const WITHDRAWN: readonly string[] = ['sameLabels', 'notSameLabels'];
 /** The diagnostics of an admin kind: the server's errors, unknown fields, and what only the text of the API forbids. */
 export function adminDiagnostics(policy: KubeObject, judgement: Judgement, dialect: AdminDialect): Diagnostic[] {
   const { errors, unknown, spec } = judgement;
-  const refused = [
-    ...diagnosticsOf(policy, errors, 'error', 'refused'),
-    ...diagnosticsOf(policy, unknown, 'error', 'kept'),
-  ];
+  const refused = [...diagnosticsOf(policy, errors, 'error', 'refused'), ...unknownDiagnostics(policy, unknown)];
   // The text of the API is read only where the schema holds: a wrong type is complaint enough.
   if (errors.length > 0) return refused;
   const forbidden: FieldError[] = [];
@@ -69,6 +68,11 @@ function readRule(
   const action = get(rule, 'action');
   if (typeof action === 'string' && !dialect.actions.includes(action)) {
     forbidden.push(withCode(unsupported(child(path, 'action'), action, dialect.actions), 'RP135'));
+  }
+  const spared = peers === 'to' ? (dialect.spared?.(rule) ?? null) : null;
+  if (spared !== null) {
+    const help = 'a server with the experimental channel installed refuses the policy; write two rules';
+    doubtful.push({ code: 'RP138', field: path, message: spared, help });
   }
   items(rule[dialect.ports]).forEach((entry, i) => {
     const place = at(child(path, dialect.ports), i);

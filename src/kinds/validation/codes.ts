@@ -19,7 +19,8 @@ export type ValidationCode =
   | 'RP134'
   | 'RP135'
   | 'RP136'
-  | 'RP137';
+  | 'RP137'
+  | 'RP138';
 
 export interface CodeEntry {
   readonly code: ValidationCode;
@@ -48,4 +49,5 @@ export const VALIDATION_CODES: readonly CodeEntry[] = [
   { code: 'RP135', title: 'an action that the API does not define' },
   { code: 'RP136', title: 'a port name that no container port can have' },
   { code: 'RP137', title: 'a namespace on a cluster-scoped object' },
+  { code: 'RP138', title: 'a named port in a rule that has both pods and networks' },
 ];

@@ -1,6 +1,7 @@
 import { suggest } from '../../base/suggest.ts';
 import type { Json, JsonObject, KubeObject } from '../../manifest/object.ts';
-import { type FieldError, invalid, withCode } from './field-error.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import { diagnosticsOf, type FieldError, invalid, withCode } from './field-error.ts';
 import { asObject } from './json.ts';
 import { METADATA, metadataErrors } from './metadata.ts';
 import { object, propertyOf, type Schema } from './schema.ts';
@@ -97,6 +98,20 @@ export function unknownField(path: string, schema: Schema | null): FieldError {
   const [name, known] = schema === null ? ['', []] : neighbours(path, schema);
   const near = suggest(name, known, 1)[0];
   return near === undefined ? error : { ...error, help: `did you mean \`${near}\`?` };
+}
+
+/** Unknown fields are errors that refuse nothing; in a status, which no policy is read from, they are warnings. */
+export function unknownDiagnostics(object: KubeObject, unknown: readonly FieldError[]): Diagnostic[] {
+  const idle = unknown.filter(({ field }) => field === 'status' || field.startsWith('status.'));
+  return [
+    ...diagnosticsOf(
+      object,
+      unknown.filter((error) => !idle.includes(error)),
+      'error',
+      'kept',
+    ),
+    ...diagnosticsOf(object, idle, 'warning', 'kept'),
+  ];
 }
 
 function neighbours(path: string, schema: Schema): [string, readonly string[]] {

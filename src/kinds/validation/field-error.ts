@@ -1,3 +1,4 @@
+import { suggest } from '../../base/suggest.ts';
 import type { Json, KubeObject } from '../../manifest/object.ts';
 import type { Diagnostic, Severity } from '../../model/diagnostic.ts';
 import type { ValidationCode } from './codes.ts';
@@ -33,7 +34,20 @@ export function forbidden(field: string, detail: string): FieldError {
 
 export function unsupported(field: string, value: Json, supported: readonly string[], named = false): FieldError {
   const list = supported.map(goQuote).join(', ');
-  return { code: 'RP102', field, message: `Unsupported value: ${shown(value, named)}: supported values: ${list}` };
+  const message = `Unsupported value: ${shown(value, named)}: supported values: ${list}`;
+  const near = typeof value === 'string' ? nearest(value, supported) : undefined;
+  return withHelp({ code: 'RP102', field, message }, near === undefined ? undefined : `did you mean \`${near}\`?`);
+}
+
+// The two generations of the admin kinds call one action by two names.
+const OTHER_WORD: ReadonlyMap<string, string> = new Map([
+  ['allow', 'Accept'],
+  ['accept', 'Allow'],
+]);
+
+function nearest(value: string, supported: readonly string[]): string | undefined {
+  const other = OTHER_WORD.get(value.toLowerCase());
+  return other !== undefined && supported.includes(other) ? other : suggest(value, supported, 1)[0];
 }
 
 export function tooLong(field: string, most: number): FieldError {
@@ -49,10 +63,25 @@ export function duplicate(field: string, value: Json): FieldError {
   return { code: 'RP106', field, message: `Duplicate value: ${shown(value, false)}` };
 }
 
-/** `actual` is the JSON type that the server saw. */
-export function wrongType(field: string, wanted: string, actual: string): FieldError {
+/** `actual` is the JSON type that the server sees in the value. */
+export function wrongType(field: string, wanted: string, actual: string, value: Json): FieldError {
   const message = `Invalid value: "${actual}": ${field} in body must be of type ${wanted}: "${actual}"`;
-  return { code: 'RP107', field, message };
+  return withHelp({ code: 'RP107', field, message }, quoting(wanted, value));
+}
+
+// YAML reads `80` and `true` as other things than the strings that they look like.
+function quoting(wanted: string, value: Json): string | undefined {
+  if (wanted === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+    return `write it in quotes: ${goQuote(String(value))}`;
+  }
+  if (wanted === 'integer' && typeof value === 'string' && /^-?[0-9]+$/.test(value)) {
+    return `write it without quotes: ${value}`;
+  }
+  return undefined;
+}
+
+function withHelp(error: FieldError, help: string | undefined): FieldError {
+  return help === undefined ? error : { ...error, help };
 }
 
 /** The same complaint with another code, where the code says more than the kind of error. */

@@ -82,10 +82,9 @@ export function schemaErrors(value: Json, schema: Schema, path: string): FieldEr
 function check(value: Json, schema: Schema, path: string, errors: FieldError[]): void {
   const actual = jsonType(value);
   const wanted = typeOf(schema);
-  if (actual !== wanted) errors.push(wrongType(path, wanted, actual));
+  if (actual !== wanted) errors.push(wrongType(path, wanted, actual, value));
   // The server goes on after a wrong type with whatever applies to the type that it found.
   if (schema.kind === 'string' && schema.enum !== undefined && !schema.enum.includes(value as string)) {
-    // A missing value prints as nothing.
     errors.push(unsupported(path, value, schema.enum));
   }
   if (value === null) return;

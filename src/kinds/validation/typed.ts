@@ -31,7 +31,7 @@ export function decodeTyped(value: Json, schema: Schema, path: string): Decoded 
 function decoded(value: Json, schema: Schema, path: string, progress: Progress): Json {
   if (value === null) return zero(schema);
   const mistyped = (): Json => {
-    progress.errors.push(wrongType(path, typeOf(schema), jsonType(value)));
+    progress.errors.push(wrongType(path, typeOf(schema), jsonType(value), value));
     return zero(schema);
   };
   switch (schema.kind) {
@@ -75,7 +75,7 @@ function decoded(value: Json, schema: Schema, path: string, progress: Progress):
 
 function whole(value: number, bits: 32 | 64, path: string, progress: Progress): Json {
   if (!isInteger(value)) {
-    progress.errors.push(wrongType(path, 'integer', 'number'));
+    progress.errors.push(wrongType(path, 'integer', 'number', value));
     return 0;
   }
   if (bits === 32 && (value < -(2 ** 31) || value >= 2 ** 31)) {
