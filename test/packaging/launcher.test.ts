@@ -37,6 +37,12 @@ sleep 0.5
 rm -rf node_modules
 mkdir node_modules
 ln -s "$PACKAGES"/* node_modules/
+if [ -n "\${FOREIGN_NODE:-}" ]; then
+  rm node_modules/node
+  mkdir -p node_modules/node/bin
+  printf 'not for this machine' >node_modules/node/bin/node
+  chmod +x node_modules/node/bin/node
+fi
 touch node_modules/.package-lock.json
 `;
 
@@ -112,6 +118,11 @@ describe('a first start', () => {
     const gone = await start('sh', ['-c', 'echo $$']);
     writeFileSync(join(checkout, '.rampart-lock'), gone.stdout);
     expect(await start(launcher(), [])).toMatchObject({ code: 0, stdout: 'one\n' });
+  });
+
+  it('runs on the Node of the system where the pinned one does not run', async () => {
+    expect(await start(launcher(), [], { FOREIGN_NODE: 'yes' })).toMatchObject({ code: 0, stdout: 'one\n' });
+    expect(await start(launcher(), [])).toEqual({ code: 0, stdout: 'one\n', stderr: '' });
   });
 
   it('without npm says what to install', async () => {
