@@ -19,6 +19,8 @@ export interface EndpointClass {
   readonly node: Node | 'unknown' | null;
   /** Of domains. */
   readonly domain: string | null;
+  /** Families in which it has, or may have, an address: bit 0 IPv4, bit 1 IPv6. */
+  readonly families: number;
   /** Address groups by family; empty: no address of that family. */
   readonly groups: Readonly<Record<Family, readonly GroupId[] | 'unknown'>>;
   /** An endpoint of the class, for reports and reasons. */
@@ -126,10 +128,12 @@ export class ClassTable {
     return { 4: inFamily(4), 6: inFamily(6) };
   }
 
-  #intern(key: string, make: (id: number) => EndpointClass): number {
+  #intern(key: string, make: (id: number) => Omit<EndpointClass, 'families'>): number {
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
-    const added = make(this.all.length);
+    const made = make(this.all.length);
+    const families = (made.groups[4].length > 0 ? 1 : 0) | (made.groups[6].length > 0 ? 2 : 0);
+    const added: EndpointClass = { ...made, families };
     this.all.push(added);
     this.#ids.set(key, added.id);
     if (added.kind !== 'pod') this.others.push(added.id);
@@ -151,7 +155,7 @@ function append<K>(lists: Map<K, number[]>, key: K, id: number): void {
   else list.push(id);
 }
 
-function outside(id: number, example: Endpoint): Omit<EndpointClass, 'kind' | 'groups'> {
+function outside(id: number, example: Endpoint): Omit<EndpointClass, 'kind' | 'groups' | 'families'> {
   return { id, namespace: null, labels: NO_LABELS, ports: [], profile: 0, node: null, domain: null, example };
 }
 

@@ -377,7 +377,9 @@ function* blocksOf(policy: Policy): Generator<Cidr> {
   }
 }
 
+const SHARED: readonly (readonly Family[])[] = [[], [4], [6], [4, 6]];
+
 /** Families over which two classes can talk. */
 export function sharedFamilies(a: EndpointClass, b: EndpointClass): readonly Family[] {
-  return FAMILIES.filter((family) => a.groups[family].length > 0 && b.groups[family].length > 0);
+  return SHARED[a.families & b.families] as readonly Family[];
 }

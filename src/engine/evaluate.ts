@@ -6,7 +6,7 @@ import type { Endpoint, Flow } from '../model/flow.ts';
 import type { Direction } from '../model/program.ts';
 import type { VerdictKind } from '../model/verdict.ts';
 import type { EndpointClass } from './classes.ts';
-import { type CompiledProgram, type CompiledRule, type SubjectProgram, sharedFamilies } from './compile.ts';
+import type { CompiledProgram, CompiledRule, SubjectProgram } from './compile.ts';
 import { isOwnNode } from './match.ts';
 import { type Bit, type Predicate, test } from './predicates.ts';
 import { isSelf } from './reference.ts';
@@ -23,18 +23,17 @@ const VERDICTS: readonly VerdictKind[] = ['undefined', 'allowed', 'denied', 'und
 export function verdict(program: CompiledProgram, flow: Flow): VerdictKind {
   const source = program.classes.all[program.classOf(flow.source)] as EndpointClass;
   const destination = program.classes.all[program.classOf(flow.destination)] as EndpointClass;
+  const families = source.families & destination.families & (flow.family === null ? 3 : flow.family === 4 ? 1 : 2);
   let bits = 0;
-  if (flow.family !== null) {
-    if (source.groups[flow.family].length > 0 && destination.groups[flow.family].length > 0) {
-      bits = bothEnds(program, flow, flow.family, source, destination);
-    }
-  } else {
-    for (const family of sharedFamilies(source, destination)) {
-      bits |= bothEnds(program, flow, family, source, destination);
-      if (!program.subject(source.id, 'egress').byFamily && !program.subject(destination.id, 'ingress').byFamily) break;
-    }
+  if ((families & 1) !== 0) bits = bothEnds(program, flow, 4, source, destination);
+  if ((families & 2) !== 0 && (bits === 0 || dependsOnFamily(program, source, destination))) {
+    bits |= bothEnds(program, flow, 6, source, destination);
   }
   return VERDICTS[bits] as VerdictKind;
+}
+
+function dependsOnFamily(program: CompiledProgram, source: EndpointClass, destination: EndpointClass): boolean {
+  return program.subject(source.id, 'egress').byFamily || program.subject(destination.id, 'ingress').byFamily;
 }
 
 function bothEnds(
@@ -97,7 +96,12 @@ function decide(
         let decided = false;
         for (const rule of rules) {
           if (!hasTraffic(program.traffic, rule, destination, lane, port)) continue;
-          const match = strongest(rule.peers, (predicate) => test(predicate, family, peer));
+          // Written out: a closure for each rule would cost more than the test.
+          let match = 0;
+          for (const predicate of rule.peers) {
+            const bit = test(predicate, family, peer);
+            if (bit !== 0 && match !== 1) match = bit;
+          }
           if (match === 0) continue;
           if (rule.action === 'allow') out |= ALLOW;
           else if (rule.action === 'deny') out |= DENY;

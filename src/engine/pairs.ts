@@ -4,7 +4,7 @@
  * that one end names or both ends leave open. See docs/design/engine.md.
  */
 
-import { FAMILIES, type Family, formatRange, type IpRange } from '../base/ip.ts';
+import { covers, FAMILIES, type Family, formatRange, type Ip, type IpRange } from '../base/ip.ts';
 import { by, byText } from '../base/order.ts';
 import type { Truth } from '../base/truth.ts';
 import { type Cluster, type Workload, workloadId } from '../model/cluster.ts';
@@ -175,7 +175,7 @@ function workloadGroups(program: CompiledProgram, cluster: Cluster, units: Units
 
 /** Address ranges that cover all addresses which are no pod's and no node's; neighbours that behave alike are one. */
 function rangeGroups(program: CompiledProgram, cluster: Cluster, units: Units): Ungrouped[] {
-  const taken = takenAddresses(cluster);
+  const taken = takenIn(program, cluster);
   const out: Ungrouped[] = [];
   for (const family of FAMILIES) {
     let current: { first: bigint; last: bigint; unit: EndpointClass } | null = null;
@@ -186,7 +186,7 @@ function rangeGroups(program: CompiledProgram, cluster: Cluster, units: Units): 
       out.push({ kind: 'range', workloads: [], members: [formatRange(range)], range, units: own });
     };
     for (const segment of program.partition.segments(family)) {
-      if (isFull(segment, taken[family])) continue;
+      if (taken(segment) > segment.last - segment.first) continue;
       const address = { family, value: segment.first };
       const unit = units.of(program.classes.externalClass(segment.group, { kind: 'external', address }));
       if (current !== null && current.unit.id === unit.id) current.last = segment.last;
@@ -202,28 +202,31 @@ function rangeGroups(program: CompiledProgram, cluster: Cluster, units: Units): 
 
 const NO_NODES: ReadonlySet<string | null> = new Set();
 
-function takenAddresses(cluster: Cluster): Record<Family, bigint[]> {
-  const sets: Record<Family, Set<bigint>> = { 4: new Set(), 6: new Set() };
-  for (const workload of cluster.workloads) {
-    for (const pod of workload.pods) for (const ip of pod.addresses) sets[ip.family].add(ip.value);
+/** Counts, for every segment that pods and nodes could fill, the different addresses of theirs in it. */
+function takenIn(program: CompiledProgram, cluster: Cluster): (segment: IpRange) => bigint {
+  const small = new Map<bigint, Set<bigint>>();
+  const most = BigInt(cluster.nodes.length * 4 + cluster.workloads.reduce((sum, { pods }) => sum + pods.length * 2, 0));
+  const key = ({ family, first }: IpRange): bigint => (first << 1n) | (family === 4 ? 0n : 1n);
+  const groups = new Map<number, IpRange[]>();
+  for (const family of FAMILIES) {
+    for (const segment of program.partition.segments(family)) {
+      if (segment.last - segment.first >= most) continue;
+      small.set(key(segment), new Set());
+      const list = groups.get(segment.group);
+      if (list === undefined) groups.set(segment.group, [segment]);
+      else list.push(segment);
+    }
   }
-  for (const node of cluster.nodes) for (const ip of node.addresses) sets[ip.family].add(ip.value);
-  const ascending = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
-  return { 4: [...sets[4]].sort(ascending), 6: [...sets[6]].sort(ascending) };
-}
-
-/** Whether every address of a range is taken. */
-function isFull(range: IpRange, taken: readonly bigint[]): boolean {
-  const size = range.last - range.first + 1n;
-  if (size > BigInt(taken.length)) return false;
-  let low = 0;
-  let high = taken.length;
-  while (low < high) {
-    const mid = (low + high) >> 1;
-    if ((taken[mid] as bigint) < range.first) low = mid + 1;
-    else high = mid;
+  const take = (ip: Ip): void => {
+    for (const segment of groups.get(program.partition.groupOf(ip)) ?? []) {
+      if (covers(segment, ip)) small.get(key(segment))?.add(ip.value);
+    }
+  };
+  if (small.size > 0) {
+    for (const workload of cluster.workloads) for (const pod of workload.pods) pod.addresses.forEach(take);
+    for (const node of cluster.nodes) node.addresses.forEach(take);
   }
-  return taken[low + Number(size) - 1] === range.last && taken[low] === range.first;
+  return (segment) => BigInt(small.get(key(segment))?.size ?? 0);
 }
 
 const OWN_NODES: readonly Truth[] = ['no', 'yes', 'maybe'];

@@ -23,10 +23,10 @@ export interface InputOptions {
 
 /** The tiers that lack policies when a resource could not be read. */
 const TIERS_OF: Readonly<Record<string, readonly TierSlot[]>> = {
-  networkpolicies: ['networkpolicy'],
-  adminnetworkpolicies: ['admin'],
-  baselineadminnetworkpolicies: ['baseline'],
-  clusternetworkpolicies: ['admin', 'baseline'],
+  'networkpolicies.networking.k8s.io': ['networkpolicy'],
+  'adminnetworkpolicies.policy.networking.k8s.io': ['admin'],
+  'baselineadminnetworkpolicies.policy.networking.k8s.io': ['baseline'],
+  'clusternetworkpolicies.policy.networking.k8s.io': ['admin', 'baseline'],
 };
 
 /**
@@ -38,8 +38,8 @@ export function inputOf(objects: readonly KubeObject[], options: InputOptions = 
   const unique = dropDuplicates(objects);
   const policies = readPolicies(unique.objects);
   const unread: Partial<Record<TierSlot, string>> = { ...policies.unread };
-  for (const { resource, reason } of missing) {
-    for (const slot of TIERS_OF[resource] ?? []) unread[slot] ??= `${resource} could not be read: ${reason}`;
+  for (const { resource, group, reason } of missing) {
+    for (const slot of TIERS_OF[`${resource}.${group}`] ?? []) unread[slot] ??= `${resource} could not be read: ${reason}`;
   }
   const { program, diagnostics } = assemble(policies.fragments, { profile: options.profile ?? 'kubernetes', unread });
   // Namespaces of policies are part of the cluster, too, so all objects are given; policies make no endpoints.

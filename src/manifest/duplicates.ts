@@ -34,7 +34,8 @@ export function dropDuplicates(objects: readonly KubeObject[]): Reading {
 
 /** Versions of one kind are one object. */
 function identity({ ref }: KubeObject): string {
-  return JSON.stringify([groupOf(ref.apiVersion), ref.kind, ref.namespace, ref.name]);
+  // No name that a server takes has a NUL in it.
+  return `${groupOf(ref.apiVersion)}\0${ref.kind}\0${ref.namespace ?? '\0'}\0${ref.name}`;
 }
 
 function hasName({ value }: KubeObject): boolean {
