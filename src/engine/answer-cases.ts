@@ -7,7 +7,7 @@ import type { Verdict } from '../model/verdict.ts';
 import type { Dimension } from './answer-merge.ts';
 import { mergeParts, podClasses, rangeParts, sharedFamily, wordRange } from './answer-split.ts';
 import type { Prepared } from './explain-index.ts';
-import { wordEndpoint } from './explain-words.ts';
+import { wordEndpoint, wordTraffic } from './explain-words.ts';
 import { seenSources, serviceTargets } from './service-flow.ts';
 
 /** One end of a question, as it was looked up. */
@@ -23,7 +23,7 @@ export type AskedEnd =
 export interface Question {
   readonly source: AskedEnd;
   readonly destination: AskedEnd;
-  /** `null` for TCP where a port is given, else for every protocol with ports. */
+  /** `null` for TCP where a number is given, for those of a port's name, else for every protocol with ports. */
   readonly protocol: Protocol | null;
   /** Of the destination pod or the Service, by number or name; `null` for all. */
   readonly port: number | string | null;
@@ -182,35 +182,48 @@ function pairCases(
   destinations: readonly Side[],
   family: Family | null,
 ): Cases {
-  const { port } = question;
-  const asked = question.protocol ?? 'TCP';
-  const protocol = asked === 'ICMP' && family === 6 ? 'ICMPv6' : asked;
   const cases: Case[] = [];
   const themselves: Case[] = [];
-  let unnamed: string | null = null;
   for (const from of sources) {
     for (const to of destinations) {
       const same = from.endpoint.kind === 'pod' && to.endpoint.kind === 'pod' && from.endpoint.pod === to.endpoint.pod;
       const destination: Endpoint = same && to.second !== null ? { kind: 'pod', pod: to.second } : to.endpoint;
-      const numbers = typeof port === 'string' ? namedPorts(destination, port, protocol) : [port];
-      if (numbers.length === 0) unnamed = `${wordEndpoint(destination)} declares no ${protocol} port \`${port}\``;
-      for (const number of numbers) {
-        const flow: Flow = { source: from.endpoint, destination, protocol, port: number, family, viaService: false };
+      const traffic = trafficOf(question, destination, family);
+      if (traffic.length === 0) {
+        const protocol = question.protocol === null ? '' : `${question.protocol} `;
+        return { because: `${wordEndpoint(destination)} declares no ${protocol}port \`${question.port}\`` };
+      }
+      for (const each of traffic) {
+        const flow: Flow = { source: from.endpoint, destination, ...each, family, viaService: false };
         const itself = same && to.second === null && !(from.endpoint.kind === 'pod' && from.endpoint.pod.template);
-        (itself ? themselves : cases).push({ flow, marks: { ...from.marks, ...to.marks } });
+        const named = traffic.length > 1 ? { port: wordTraffic(each) } : {};
+        (itself ? themselves : cases).push({ flow, marks: { ...from.marks, ...to.marks, ...named } });
       }
     }
   }
   // A workload asked about itself means its pods among each other; only a single pod can mean just itself.
   const all = cases.length > 0 ? cases : themselves;
-  if (unnamed !== null) return { because: unnamed };
   return all.length === 0 ? { because: 'there are no pods to ask about' } : { cases: all, caveats: [] };
 }
 
-function namedPorts(destination: Endpoint, name: string, protocol: Protocol): readonly number[] {
+/** Protocol and port at one destination: a named port brings its number there, and its protocol where none is asked for. */
+function trafficOf(
+  { protocol, port }: Question,
+  destination: Endpoint,
+  family: Family | null,
+): readonly Pick<Flow, 'protocol' | 'port'>[] {
+  if (typeof port !== 'string') {
+    const asked = protocol ?? 'TCP';
+    return [{ protocol: asked === 'ICMP' && family === 6 ? 'ICMPv6' : asked, port }];
+  }
   if (destination.kind !== 'pod') return [];
-  const ports = destination.pod.ports.filter((port) => port.name === name && port.protocol === protocol);
-  return [...new Set(ports.map((port) => port.port))];
+  const found = destination.pod.ports.filter(
+    (each) => each.name === port && (protocol === null || each.protocol === protocol),
+  );
+  return [...new Map(found.map((each) => [`${each.protocol} ${each.port}`, each])).values()].map((each) => ({
+    protocol: each.protocol,
+    port: each.port,
+  }));
 }
 
 function serviceCases(
@@ -220,7 +233,7 @@ function serviceCases(
   sources: readonly Side[],
   family: Family | null,
 ): Cases {
-  const protocol = question.protocol ?? (question.port === null ? null : 'TCP');
+  const protocol = question.protocol ?? (typeof question.port === 'number' ? 'TCP' : null);
   const cases: Case[] = [];
   const caveats = new Set<string>();
   for (const side of sources) {

@@ -4,7 +4,7 @@ import type { Pod } from '../model/cluster.ts';
 import type { Endpoint, Flow } from '../model/flow.ts';
 import type { EndpointMatch, Match, TrafficMatch } from '../model/match.ts';
 import { type Origin, objectId } from '../model/origin.ts';
-import { DIRECTIONS, type Direction, type Policy, type PolicyProgram, type Rule, type Tier } from '../model/program.ts';
+import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../model/program.ts';
 import { explainPrepared, ruleId } from './explain.ts';
 import {
   addressPeer,
@@ -45,6 +45,8 @@ interface Candidate {
   apply(program: PolicyProgram): PolicyProgram;
 }
 
+const EGRESS_FIRST: readonly Direction[] = ['egress', 'ingress'];
+
 /** The smallest known change that allows a denied flow: for each end that denies, the nearest near miss or a new policy. */
 export function proposeFix(prepared: Prepared, flow: Flow): Fix {
   const verdict = explainPrepared(prepared, flow, { reasons: 'deciding' });
@@ -54,7 +56,7 @@ export function proposeFix(prepared: Prepared, flow: Flow): Fix {
   }
   const steps: FixStep[] = [];
   let { program } = prepared;
-  for (const direction of DIRECTIONS) {
+  for (const direction of EGRESS_FIRST) {
     if (verdict[direction]?.verdict === 'allowed') continue;
     const found = firstThatHelps(prepared, program, direction, flow);
     if (found === null) return { kind: 'none', because: whyNone(prepared, direction, flow) };

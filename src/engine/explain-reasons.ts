@@ -1,7 +1,7 @@
 import { byText } from '../base/order.ts';
 import type { Flow } from '../model/flow.ts';
 import type { Direction, Policy, Rule, Tier } from '../model/program.ts';
-import type { Reason } from '../model/verdict.ts';
+import type { Reason, VerdictKind } from '../model/verdict.ts';
 import type { Prepared, Selected } from './explain-index.ts';
 import { type Ending, endsOf, type Hit, isGoverned, matchRule, type Trace } from './explain-trace.ts';
 import { wordEndpoint, wordList, wordPeer, wordTraffic, wordTrafficMatch } from './explain-words.ts';
@@ -139,7 +139,7 @@ export function considered(
   flow: Flow,
   traces: readonly Trace[],
   ending: Ending | null,
-  closed: boolean,
+  verdict: VerdictKind,
 ): readonly Reason[] {
   const { own } = endsOf(direction, flow);
   const [trace] = traces;
@@ -163,19 +163,25 @@ export function considered(
         else
           considerRule(
             prepared,
-            { direction, flow, trace, tier, one, rule, hit: hits.get(rule), closed },
+            { direction, flow, trace, tier, one, rule, hit: hits.get(rule), verdict, ending },
             reasons,
             misses,
           );
       }
       const silent = reasons.length + misses.length === before && !decided;
-      if (silent && !(ending?.kind === 'isolation' && ending.isolating.includes(one.policy))) {
+      if (silent && !isTold(ending, one.policy)) {
         reasons.push(silentPolicy(tier, one, direction));
       }
     }
   }
   misses.sort((a, b) => a.miss.distance - b.miss.distance);
   return [...reasons, ...misses.map((one) => one.reason)];
+}
+
+/** Whether the deciding reasons speak of a policy already. */
+function isTold(ending: Ending | null, policy: Policy): boolean {
+  if (ending?.kind === 'isolation') return ending.isolating.includes(policy);
+  return ending?.kind === 'spared' && ending.isolating[0] === policy;
 }
 
 interface Considered {
@@ -186,12 +192,13 @@ interface Considered {
   readonly one: Selected;
   readonly rule: Rule;
   readonly hit: Hit | undefined;
-  readonly closed: boolean;
+  readonly verdict: VerdictKind;
+  readonly ending: Ending | null;
 }
 
 function considerRule(
   prepared: Prepared,
-  { direction, flow, trace, tier, one, rule, hit, closed }: Considered,
+  { direction, flow, trace, tier, one, rule, hit, verdict, ending }: Considered,
   reasons: Reason[],
   misses: { readonly miss: NearMiss; readonly reason: Reason }[],
 ): void {
@@ -208,10 +215,10 @@ function considerRule(
     reasons.push(ruleReason(tier, policy, rule, what));
     return;
   }
+  if (!matters(rule, tier, verdict, ending)) return;
   const miss = nearMiss({ policy, rule, own: own.pod, peer, flow, family: trace.family, facts: prepared.facts });
   if (miss === null) return;
-  const helps = rule.action === 'allow' ? closed : rule.action === 'deny' && !closed;
-  const fix = helps && miss.fix !== null ? { fix: miss.fix } : {};
+  const fix = miss.fix === null ? {} : { fix: miss.fix };
   misses.push({
     miss,
     reason: {
@@ -225,6 +232,13 @@ function considerRule(
       ...fix,
     },
   });
+}
+
+/** Whether the end could have another verdict if the rule matched: a rule that only repeats it is no near miss. */
+function matters(rule: Rule, tier: Tier, verdict: VerdictKind, ending: Ending | null): boolean {
+  if (verdict === 'undefined') return true;
+  if (rule.action === 'pass') return ending !== null && 'tier' in ending && ending.tier === tier;
+  return rule.action === (verdict === 'allowed' ? 'deny' : 'allow');
 }
 
 const MAY = { allow: 'may allow it', deny: 'may deny it', pass: 'may pass it on' } as const;

@@ -120,7 +120,7 @@ function endVerdict(
   const rest =
     options.reasons === 'deciding' || deciding === undefined
       ? []
-      : considered(prepared, direction, flow, traces, verdict === 'undefined' ? null : ending, verdict !== 'allowed');
+      : considered(prepared, direction, flow, traces, verdict === 'undefined' ? null : ending, verdict);
   return {
     direction,
     verdict,
