@@ -42,15 +42,18 @@ export interface GroupedChanges {
 
 const WORDS: readonly ChangeWord[] = ['opened', 'widened', 'changed', 'narrowed', 'closed'];
 
+const SOME_PODS = 'some pods only';
+
 /** The changes with as few lines as say the same, opened access first. */
 export function groupChanges(report: DiffReport): GroupedChanges {
-  const all = [...report.changes, ...report.ingressControllerChanges];
+  const all = [...report.changes, ...report.partialChanges, ...report.ingressControllerChanges];
   // A diff lists no peers, so nothing may be called "every": names are made without a whole to compare with.
   const listed = peerNames(
     all.flatMap(({ src, dst }) => [src, dst]),
     { partial: true },
   );
-  const pairs = grouped(report.changes, listed);
+  const some = report.partialChanges.map((change) => ({ ...change, workloads: SOME_PODS }));
+  const pairs = grouped([...report.changes, ...some], listed);
   const ingress = grouped(report.ingressControllerChanges, listed);
   const count = (word: ChangeWord): number => sum([...pairs, ...ingress].filter((change) => change.word === word));
   return {

@@ -77,6 +77,7 @@ function bodyOf(report: Report): readonly Field[] {
     case 'DiffReport':
       return [
         items('changes', report.changes, changeJson),
+        items('partialChanges', report.partialChanges, changeJson),
         items('unspecified', report.unspecified, same),
         items('ingressControllerChanges', report.ingressControllerChanges, changeJson),
       ];
@@ -144,9 +145,18 @@ function exposurePeerJson(peer: ExposurePeer): Json {
 }
 
 function changeJson(change: DiffChange): Json {
-  const { type, src, dst, before, after, workloads } = change;
-  const base = { type, src, dst, before: connJson(before), after: connJson(after) };
-  return workloads === undefined ? base : { ...base, workloads };
+  const { type, src, dst, before, after, varies, someBefore, someAfter, workloads } = change;
+  return {
+    type,
+    src,
+    dst,
+    before: connJson(before),
+    after: connJson(after),
+    ...(varies === undefined ? {} : { varies }),
+    ...(someBefore === undefined ? {} : { someBefore: connJson(someBefore) }),
+    ...(someAfter === undefined ? {} : { someAfter: connJson(someAfter) }),
+    ...(workloads === undefined ? {} : { workloads }),
+  };
 }
 
 function originJson(origin: Origin | null): Json {

@@ -1,5 +1,6 @@
 import { objectId } from '../model/origin.ts';
 import { DIRECTIONS } from '../model/program.ts';
+import type { DiffChange } from '../model/report.ts';
 import { changeWord, connFormatter, formatConn } from './conn.ts';
 import { placeOf } from './document.ts';
 import { formatExposurePeer } from './exposure-peers.ts';
@@ -49,15 +50,21 @@ export function flatten(report: Report): FlatTable {
     }
     case 'DiffReport':
       return {
-        columns: ['type', 'change', 'source', 'destination', 'before', 'after', 'workloads'],
+        columns: ['type', 'change', 'source', 'destination', 'before', 'after', 'note'],
         rows: (function* () {
           const format = connFormatter();
-          for (const { type, src, dst, before, after, workloads } of [
-            ...report.changes,
-            ...report.ingressControllerChanges,
-          ]) {
-            yield [type, changeWord(before, after), src, dst, format(before), format(after), workloads ?? ''];
-          }
+          const row = ({ type, src, dst, before, after, workloads }: DiffChange, note: string): readonly string[] => [
+            type,
+            changeWord(before, after),
+            src,
+            dst,
+            format(before),
+            format(after),
+            workloads ?? note,
+          ];
+          for (const change of report.changes) yield row(change, '');
+          for (const change of report.partialChanges) yield row(change, 'some pods only');
+          for (const change of report.ingressControllerChanges) yield row(change, '');
           for (const [src, dst] of report.unspecified) yield ['unspecified', 'unspecified', src, dst, '', '', ''];
         })(),
       };

@@ -1,10 +1,10 @@
 import { byText } from '../base/order.ts';
 import type { ConnectivityReport, DiffReport } from '../model/report.ts';
-import { type ChangeWord, changeWord, connFormatter, entryFormatter } from './conn.ts';
+import { type ChangeWord, changeWord, connFormatter, entryFormatter, isNone } from './conn.ts';
 import { parsePeer, peerNames } from './peers.ts';
 import { membersOf } from './rows.ts';
 
-export type EdgeState = 'allowed' | 'undefined' | ChangeWord;
+export type EdgeState = 'allowed' | 'partly' | 'undefined' | ChangeWord;
 
 export interface GraphNode {
   /** `n0`, `n1`, …: safe in every format whatever the name is. */
@@ -25,7 +25,7 @@ export interface GraphEdge {
   readonly both: boolean;
 }
 
-/** A report as nodes by namespace and labelled edges; `quiet` are peers without any edge. */
+/** A report as nodes by namespace and labelled edges. */
 export interface Graph {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
@@ -46,56 +46,84 @@ export function connectivityGraph(report: ConnectivityReport): Graph {
     src: entry.src,
     dst: entry.dst,
     label: label(entry),
-    state: 'allowed',
+    state: isNone(entry.conn) ? 'partly' : 'allowed',
   }));
   for (const [src, dst] of report.unspecified) lines.push({ src, dst, label: 'unspecified', state: 'undefined' });
   const peers = report.classes === undefined ? report.peers : report.classes.map((c) => c.name);
-  return build(peers, report.peers, lines, (peer) => members(peer).length);
+  return build(peers, report.peers, lines, members);
 }
 
 /** Every changed pair as an edge. */
 export function diffGraph(report: DiffReport): Graph {
   const format = connFormatter();
-  const lines = [...report.changes, ...report.ingressControllerChanges].map(({ src, dst, before, after }): Line => {
-    const word = changeWord(before, after);
-    const label =
-      word === 'opened' ? format(after) : word === 'closed' ? format(before) : `${format(before)} → ${format(after)}`;
-    return { src, dst, label: `${word} ${label}`, state: word };
-  });
+  const lines = [...report.changes, ...report.partialChanges, ...report.ingressControllerChanges].map(
+    ({ src, dst, before, after }): Line => {
+      const word = changeWord(before, after);
+      const label =
+        word === 'opened' ? format(after) : word === 'closed' ? format(before) : `${format(before)} → ${format(after)}`;
+      return { src, dst, label: `${word} ${label}${some.has(change) ? ' (some pods)' : ''}`, state: word };
+    },
+  );
   const peers = [...new Set(lines.flatMap(({ src, dst }) => [src, dst]))].sort(byText);
-  return build(peers, null, lines, () => 1);
+  return build(peers, null, lines, (peer) => [peer]);
+}
+
+/** Ranges with the same edges both ways are one node: what a policy leaves of the internet is many blocks. */
+function mergeAlikeRanges(peers: readonly string[], lines: readonly Line[]): ReadonlyMap<string, readonly string[]> {
+  const signature = new Map<string, string[]>();
+  for (const peer of peers) if (parsePeer(peer).kind === 'range') signature.set(peer, []);
+  for (const { src, dst, label, state } of lines) {
+    signature.get(src)?.push(JSON.stringify(['to', dst, label, state]));
+    signature.get(dst)?.push(JSON.stringify(['from', src, label, state]));
+  }
+  const groups = new Map<string, string[]>();
+  for (const [peer, parts] of signature) {
+    const key = parts.sort().join();
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [peer]);
+    else group.push(peer);
+  }
+  return new Map([...groups.values()].flatMap((group) => group.map((peer) => [peer, group] as const)));
 }
 
 function build(
   peers: readonly string[],
   whole: readonly string[] | null,
   lines: readonly Line[],
-  size: (peer: string) => number,
+  members: (peer: string) => readonly string[],
 ): Graph {
   const names = peerNames(whole ?? peers, { partial: whole === null });
+  const ranges = mergeAlikeRanges(peers, lines);
   const nodes = new Map<string, GraphNode>();
+  let ids = 0;
   const add = (peer: string): GraphNode => {
     const known = nodes.get(peer);
     if (known !== undefined) return known;
     const parsed = parsePeer(peer);
-    const full = names.one(peer);
+    const alike = ranges.get(peer);
+    const full = alike === undefined ? names.one(peer) : names.set(alike);
     const namespace = parsed.kind === 'workload' ? parsed.namespace : null;
     const bare = namespace === null ? full : full.slice(full.indexOf('/') + 1);
-    const more = size(peer) > 1 ? ` +${size(peer) - 1} alike` : '';
-    const node = { id: `n${nodes.size}`, peer, label: bare + more, namespace };
-    nodes.set(peer, node);
+    const size = members(peer).length;
+    const node = { id: `n${ids++}`, peer, label: size > 1 ? `${bare} +${size - 1} alike` : bare, namespace };
+    for (const one of alike ?? [peer]) nodes.set(one, node);
     return node;
   };
   for (const peer of peers) add(peer);
   const key = ({ src, dst, label, state }: Line): string => JSON.stringify([src, dst, label, state]);
   const keys = new Set(lines.map(key));
   const edges: GraphEdge[] = [];
+  const drawn = new Set<string>();
   for (const line of lines) {
     const back = line.src !== line.dst && keys.has(key({ ...line, src: line.dst, dst: line.src }));
     if (back && byText(line.src, line.dst) > 0) continue;
-    edges.push({ from: add(line.src), to: add(line.dst), label: line.label, state: line.state, both: back });
+    const [from, to] = [add(line.src), add(line.dst)];
+    const drawnKey = JSON.stringify([from.id, to.id, line.label, line.state]);
+    if (drawn.has(drawnKey)) continue;
+    drawn.add(drawnKey);
+    edges.push({ from, to, label: line.label, state: line.state, both: back });
   }
-  return { nodes: [...nodes.values()], edges };
+  return { nodes: [...new Set(nodes.values())], edges };
 }
 
 /** The nodes by namespace in order, those outside of the cluster last under `null`. */

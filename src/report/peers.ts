@@ -89,13 +89,13 @@ export function peerNames(peers: readonly string[], options: { readonly partial?
     return visible(ambiguous ? `${peer.name}[${peer.workloadKind}]` : peer.name);
   };
 
-  const rangeText = (some: readonly IpRange[]): string => {
+  const rangeText = (some: readonly IpRange[], limit = LONGEST_CIDR_LIST): string => {
     const merged = mergeRanges(some);
-    const key = formatRanges(merged, Number.POSITIVE_INFINITY);
+    const key = `${limit} ${formatRanges(merged, 0)}`;
     const known = rangeTexts.get(key);
     if (known !== undefined) return known;
     const rest = subtractRanges(outside, merged);
-    let text = formatRanges(merged, LONGEST_CIDR_LIST);
+    let text = formatRanges(merged, limit);
     if (whole && rest.length === 0) text = 'everything outside the cluster';
     else if (whole) {
       const except = `everything outside the cluster except ${formatRanges(rest, LONGEST_CIDR_LIST)}`;
@@ -154,7 +154,7 @@ export function peerNames(peers: readonly string[], options: { readonly partial?
     one: (text) => {
       const peer = lookup(text);
       if (peer.kind === 'workload') return `${visible(peer.namespace)}/${bare(peer)}`;
-      return peer.kind === 'range' ? rangeText([peer.range]) : visible(peer.name);
+      return peer.kind === 'range' ? rangeText([peer.range], 2) : visible(peer.name);
     },
     set: (set, self) => parts(set, self).join(', '),
     parts,

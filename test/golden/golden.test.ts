@@ -5,19 +5,23 @@ import { FORMATS, findFormat, formatsFor, render } from '../../src/report/regist
 import { SAMPLES } from './samples.ts';
 
 const folder = import.meta.dirname;
-const goldens = readdirSync(folder).filter((file) => !file.endsWith('.ts'));
+const goldens = readdirSync(folder).filter((file) => file.endsWith('.golden'));
 
-/** `format.sample.extension`, with `-colour` or `-width` after the sample's name. */
+/** `format.sample.golden`, with `-colour`, `-narrow` or `-verbose` after the sample's name. */
 function renderFor(file: string): string {
   const [format = '', variant = ''] = file.split('.');
   const [sample = '', option] = variant.split('-');
   const report = SAMPLES[sample];
   if (report === undefined) throw new Error(`no sample ${sample}`);
-  return render(report, format, {
+  const text = render(report, format, {
     colour: option === 'colour',
     ...(option === 'narrow' ? { width: 60 } : {}),
     verbose: option === 'verbose',
   });
+  // Style sheet and script of the page are source files of their own; here is what a report adds to them.
+  return text
+    .replace(/<style>[\s\S]*?<\/style>/, '<style/>')
+    .replace(/<script>'use strict'[\s\S]*?<\/script>/, '<script/>');
 }
 
 describe('reviewed renderings', () => {

@@ -244,6 +244,18 @@ export const diff: DiffReport = {
       workloads: 'shop/search is new',
     },
   ],
+  partialChanges: [
+    {
+      type: 'added',
+      src: PROM,
+      dst: CART,
+      before: {},
+      after: TCP_8080,
+      varies: true,
+      someBefore: {},
+      someAfter: TCP_8080,
+    },
+  ],
   unspecified: [[BACKUP_POD, DB]],
   ingressControllerChanges: [
     { type: 'removed', src: '{ingress-controller}', dst: WEB, before: { TCP: [[8443, 8443]] }, after: {} },

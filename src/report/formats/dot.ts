@@ -5,6 +5,7 @@ import { visible } from '../visible.ts';
 
 const COLOUR: Readonly<Record<EdgeState, string>> = {
   allowed: '#3f7f5f',
+  partly: '#b7791f',
   undefined: '#b7791f',
   opened: '#2f855a',
   widened: '#b7791f',
@@ -36,7 +37,7 @@ function* dotLines(graph: Graph): Generator<string> {
     if (namespace !== null) yield '  }';
   }
   for (const { from, to, label, state, both } of graph.edges) {
-    const style = state === 'closed' || state === 'undefined' ? ', style=dashed' : '';
+    const style = state === 'closed' || state === 'undefined' || state === 'partly' ? ', style=dashed' : '';
     yield `  ${from.id} -> ${to.id} [label=${quoted(label)}, color="${COLOUR[state]}", fontcolor="${COLOUR[state]}"${style}${both ? ', dir=both' : ''}];`;
   }
   yield '}';

@@ -64,7 +64,7 @@ function* connectivity(report: ConnectivityReport): Generator<string> {
   yield `**${n.allowed} of ${n.pairs}** pairs allowed (${n.everyPort} on every port), ${n.denied} denied${unknown}; ${n.workloads} workloads, ${n.ranges} address ranges.`;
   yield '';
   yield* fold(
-    'Allowed',
+    'Who reaches what',
     rows.length,
     table(
       ['From', 'To', 'Ports'],

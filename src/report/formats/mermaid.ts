@@ -4,6 +4,7 @@ import { byNamespace, connectivityGraph, diffGraph, type EdgeState, type Graph }
 import { visible } from '../visible.ts';
 
 const COLOUR: Readonly<Partial<Record<EdgeState, string>>> = {
+  partly: '#b7791f',
   undefined: '#b7791f',
   opened: '#2f855a',
   widened: '#b7791f',
@@ -27,7 +28,7 @@ function* mermaidLines(graph: Graph): Generator<string> {
     if (namespace !== null) yield '  end';
   }
   for (const { from, to, label, state, both } of graph.edges) {
-    const dashed = state === 'closed' || state === 'undefined';
+    const dashed = state === 'closed' || state === 'undefined' || state === 'partly';
     const arrow = `${both ? '<' : ''}${dashed ? '-.->' : '-->'}`;
     yield `  ${from.id} ${arrow}|${quoted(label)}| ${to.id}`;
   }
