@@ -59,6 +59,7 @@ const TREATED: ReadonlyMap<string, Treatment> = new Map<string, Treatment>([
 
 /** Groups whose other kinds are read by someone else, or tell of the network without being part of a cluster. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
+  'rampart.dev',
   'networking.k8s.io',
   'policy.networking.k8s.io',
   'gateway.networking.k8s.io',

@@ -25,8 +25,7 @@ export type KindCodeName =
   | 'mixed-generations'
   | 'not-enforced'
   | 'unknown-version'
-  | 'removed-version'
-  | 'unknown-kind';
+  | 'removed-version';
 
 /** Every diagnostic of this folder by name; codes are never reused. */
 export const KIND_CODES: Readonly<Record<KindCodeName, KindCode>> = {
@@ -52,5 +51,4 @@ export const KIND_CODES: Readonly<Record<KindCodeName, KindCode>> = {
   'not-enforced': { code: 'RP215', severity: 'info', title: 'policies of an engine that this profile does not have' },
   'unknown-version': { code: 'RP216', severity: 'error', title: 'a policy in a version that Rampart does not know' },
   'removed-version': { code: 'RP217', severity: 'error', title: 'a policy in a version that no API server has' },
-  'unknown-kind': { code: 'RP218', severity: 'info', title: 'objects without bearing on the network' },
 };

@@ -128,25 +128,6 @@ export function unreadVersions(objects: readonly KubeObject[]): {
   return { diagnostics, unread, rest };
 }
 
-/** One diagnostic that counts, by kind, the objects that `understood` rejects; none if there are none. */
-export function reportUnknownKinds(
-  objects: readonly KubeObject[],
-  understood: (ref: ObjectRef) => boolean,
-): readonly Diagnostic[] {
-  const counts = new Map<string, number>();
-  let first: ObjectRef | null = null;
-  for (const { ref } of objects) {
-    if (understood(ref)) continue;
-    first ??= ref;
-    counts.set(ref.kind, (counts.get(ref.kind) ?? 0) + 1);
-  }
-  if (first === null) return [];
-  const kinds = [...counts.entries()].sort(([a], [b]) => byText(a, b)).map(([kind, count]) => `${kind} (${count})`);
-  return [
-    diagnostic('unknown-kind', `objects of these kinds say nothing about the network: ${kinds.join(', ')}`, first),
-  ];
-}
-
 function diagnostic(name: KindCodeName, message: string, object: ObjectRef): Diagnostic {
   const { code, severity } = KIND_CODES[name];
   return { code, severity, message, origin: { object, field: '' } };

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assemble } from '../../src/kinds/assemble.ts';
-import { reportUnknownKinds } from '../../src/kinds/foreign.ts';
 import type { Fragment } from '../../src/kinds/kind.ts';
 import { kindOf, POLICY_KINDS } from '../../src/kinds/registry.ts';
 import type { PolicyProgram } from '../../src/model/program.ts';
@@ -11,7 +10,6 @@ import {
   clusterNetworkPolicy,
   complaints,
   networkPolicy,
-  objectIn,
   readYaml,
 } from './sample.ts';
 
@@ -199,14 +197,6 @@ describe('readPolicies', () => {
     const reading = readYaml(object('extensions/v1beta1', 'NetworkPolicy'));
     expect(reading.unread).toEqual({});
     expect(reading.diagnostics).toMatchObject([{ code: 'RP217', severity: 'error', refused: true }]);
-  });
-
-  test('S10.4 other objects are counted once', () => {
-    const objects = [object('v1', 'Secret'), object('v1', 'Pod'), object('v1', 'ConfigMap'), object('v1', 'Secret')];
-    const found = reportUnknownKinds(objects.map(objectIn), (ref) => ref.kind === 'Pod');
-    expect(found).toMatchObject([{ code: 'RP218', severity: 'info' }]);
-    expect(found[0]?.message).toContain('ConfigMap (1), Secret (2)');
-    expect(reportUnknownKinds([], () => false)).toEqual([]);
   });
 
   test('every kind is found by apiVersion and kind, and by nothing else', () => {
