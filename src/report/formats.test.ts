@@ -309,14 +309,20 @@ describe('markdown', () => {
       before: {},
       after: 'all' as const,
     }));
-    const text = render({ ...base, changes }, 'markdown', PLAIN);
+    const text = render({ ...base, changes, partialChanges: [] }, 'markdown', PLAIN);
     expect(text.indexOf('**30** opened')).toBeLessThan(text.indexOf('<details>'));
     expect(text).toContain('<b>Between workloads</b> (30 rows)');
   });
 
   test('no difference is said in words', () => {
     const text = render(
-      { ...(SAMPLES.diff as DiffReport), changes: [], unspecified: [], ingressControllerChanges: [] },
+      {
+        ...(SAMPLES.diff as DiffReport),
+        changes: [],
+        partialChanges: [],
+        unspecified: [],
+        ingressControllerChanges: [],
+      },
       'markdown',
       PLAIN,
     );

@@ -56,14 +56,14 @@ export function connectivityGraph(report: ConnectivityReport): Graph {
 /** Every changed pair as an edge. */
 export function diffGraph(report: DiffReport): Graph {
   const format = connFormatter();
-  const lines = [...report.changes, ...report.partialChanges, ...report.ingressControllerChanges].map(
-    ({ src, dst, before, after }): Line => {
-      const word = changeWord(before, after);
-      const label =
-        word === 'opened' ? format(after) : word === 'closed' ? format(before) : `${format(before)} → ${format(after)}`;
-      return { src, dst, label: `${word} ${label}${some.has(change) ? ' (some pods)' : ''}`, state: word };
-    },
-  );
+  const some = new Set(report.partialChanges);
+  const lines = [...report.changes, ...some, ...report.ingressControllerChanges].map((change): Line => {
+    const { src, dst, before, after } = change;
+    const word = changeWord(before, after);
+    const label =
+      word === 'opened' ? format(after) : word === 'closed' ? format(before) : `${format(before)} → ${format(after)}`;
+    return { src, dst, label: `${word} ${label}${some.has(change) ? ' (some pods)' : ''}`, state: word };
+  });
   const peers = [...new Set(lines.flatMap(({ src, dst }) => [src, dst]))].sort(byText);
   return build(peers, null, lines, (peer) => [peer]);
 }
