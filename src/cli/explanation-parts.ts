@@ -8,6 +8,7 @@ import type { PortProtocol } from '../model/match.ts';
 import type { Direction } from '../model/program.ts';
 import type { EndVerdict, Reason, Verdict } from '../model/verdict.ts';
 import type { ConsideredPolicy, ConsideredRule, ExplainedPorts, Explanation, Fix, TierStep } from '../report/report.ts';
+import { textOfRule } from './rule-text.ts';
 
 /** What an explanation shows besides the verdict: the way through the tiers, the change that would help, ports apart. */
 export function explanationParts(
@@ -60,7 +61,7 @@ function stepsOf(
             rule: field,
             action: rule.action,
             outcome: outcomeOf(reason, deciding),
-            text: reason?.text ?? '',
+            text: reason === undefined || reason === deciding ? textOfRule(rule) : withoutName(reason),
             origin: rule.origin,
           };
         }),
@@ -91,6 +92,14 @@ function outcomeOf(reason: Reason | undefined, deciding: Reason | undefined): Co
   if (reason === undefined) return 'no-match';
   if (reason.kind === 'near-miss') return 'near-miss';
   return reason === deciding ? 'decides' : 'matches';
+}
+
+/** What a reason says, less the names of its rule and policy, under which it is shown. */
+function withoutName({ policy, rule, text }: Reason): string {
+  const head = `rule \`${rule}\``;
+  const name = ` of \`${policy}\``;
+  const at = text.indexOf(name);
+  return text.startsWith(head) && at >= 0 ? text.slice(at + name.length).replace(/^:? /, '') : text;
 }
 
 function ending(reason: Reason): TierStep['outcome'] {

@@ -59,10 +59,10 @@ async function dispatch(args: readonly string[], shell: Shell): Promise<ExitCode
   const entry = COMMANDS.find(({ name }) => name === first);
   if (entry !== undefined) return runCommand(entry, rest, shell);
   const flagged = first.startsWith('-');
-  const near = suggest(
-    first,
-    COMMANDS.map(({ name }) => name),
-  );
+  const names = COMMANDS.map(({ name }) => name);
+  const typos = suggest(first, names);
+  const near =
+    typos.length > 0 ? typos : names.filter((name) => first.length > 2 && name.startsWith(first.slice(0, 3)));
   throw new UsageError(
     flagged ? `the command comes before options such as \`${first}\`` : `unknown command \`${first}\``,
     near.length > 0 ? `did you mean \`rampart ${near.join('`, `')}\`?` : 'see `rampart --help`',
@@ -87,6 +87,21 @@ async function runCommand(entry: CommandEntry, args: readonly string[], shell: S
   return parsed === null ? EXIT.usage : parsed(shell);
 }
 
+/** Commander's message in the style of ours. */
+function misuse(text: string, command: string): string {
+  const [first = '', ...more] = text
+    .replace(/^error: /, '')
+    .trimEnd()
+    .split('\n');
+  const said = first
+    .replaceAll(/'([^']*)'/g, '`$1`')
+    .replace(/\.$/, '')
+    .replace('. Allowed', '; allowed');
+  const near = /Did you mean (?:one of )?(.*)\?\)/.exec(more.join(' '))?.[1];
+  const way = near === undefined ? `see \`rampart ${command} --help\`` : `did you mean \`${near}\`?`;
+  return `rampart: ${said}\n  help: ${way}\n`;
+}
+
 /** The parser of a command, and what was asked for once it has parsed. */
 export async function parserOf(
   entry: CommandEntry,
@@ -101,8 +116,7 @@ export async function parserOf(
     .configureOutput({
       writeOut: (text) => shell.stdout.write(text),
       writeErr: (text) => shell.stderr.write(text),
-      outputError: (text, write) =>
-        write(`rampart: ${text.replace(/^error: /, '').trimEnd()}\n  help: see \`rampart ${entry.name} --help\`\n`),
+      outputError: (text, write) => write(misuse(text, entry.name)),
     });
   const { define } = await entry.load();
   define(command, (action) => {

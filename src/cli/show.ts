@@ -2,10 +2,14 @@ import { suggest } from '../base/suggest.ts';
 import { type Cluster, workloadId } from '../model/cluster.ts';
 import { type Selector, selects } from '../model/selector.ts';
 import type { ShowOptions } from './output-options.ts';
-import { UsageError } from './shell.ts';
+import { type Shell, UsageError } from './shell.ts';
 
 /** Which workloads are shown, by `namespace/name[Kind]`; `null` shows everything. */
-export function shownWorkloads(cluster: Cluster, options: ShowOptions): ((id: string) => boolean) | null {
+export function shownWorkloads(
+  cluster: Cluster,
+  options: ShowOptions & { readonly quiet?: boolean },
+  shell: Pick<Shell, 'stderr'>,
+): ((id: string) => boolean) | null {
   if (options.namespace === undefined && options.selector === undefined) return null;
   if (options.namespace !== undefined && !cluster.namespaces.has(options.namespace)) {
     const near = suggest(options.namespace, cluster.namespaces.keys());
@@ -21,6 +25,13 @@ export function shownWorkloads(cluster: Cluster, options: ShowOptions): ((id: st
     if (options.namespace !== undefined && workload.namespace !== options.namespace) continue;
     if (selector !== null && !workload.pods.some((pod) => selects(selector, pod.labels))) continue;
     shown.add(workloadId(workload));
+  }
+  if (shown.size === 0 && options.quiet !== true) {
+    const wanted = [
+      ...(options.namespace === undefined ? [] : [`-n ${options.namespace}`]),
+      ...(options.selector === undefined ? [] : [`-l ${options.selector}`]),
+    ];
+    shell.stderr.write(`rampart: no workload matches \`${wanted.join(' ')}\`\n`);
   }
   return (id) => shown.has(id);
 }

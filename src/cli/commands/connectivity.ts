@@ -1,8 +1,12 @@
+import { InvalidArgumentError } from 'commander';
 import { CompiledProgram } from '../../engine/compile.ts';
 import { connectivity as connectivityOf } from '../../engine/connectivity.ts';
+import { prepareExplain } from '../../engine/explain-index.ts';
 import { exposure as exposureOf } from '../../engine/exposure.ts';
+import { factsOf } from '../../engine/match.ts';
+import { unspecifiedBecause } from '../../engine/unspecified.ts';
 import type { ConnectivityReport } from '../../model/report.ts';
-import { addInputOptions, type InputOptions, load } from '../input-options.ts';
+import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import {
   addOutputOptions,
   addShowOptions,
@@ -27,22 +31,28 @@ An entry that varies holds for all pods of the workloads; "some" is what at leas
 missing are listed as unspecified. Above 500,000 pairs, JSON lists classes of workloads that behave alike.
 `;
 
+function count(text: string): number {
+  if (!/^[0-9]{1,15}$/.test(text)) throw new InvalidArgumentError('Write a number of pairs.');
+  return Number(text);
+}
+
 export const connectivity: CliCommand = {
   define(command, run) {
     addOutputOptions(addShowOptions(addInputOptions(command)), 'ConnectivityReport')
-      .option('--pair-limit <count>', 'list classes instead of pairs above so many pairs', Number)
+      .option('--pair-limit <count>', 'list classes instead of pairs above so many pairs', count)
       .addHelpText('after', EXAMPLES)
       .action((options: InputOptions & OutputOptions & ShowOptions & { readonly pairLimit?: number }) =>
         run(async (shell) => {
           checkShow(options);
           const loaded = await load(options, shell);
-          const shown = shownWorkloads(loaded.cluster, options);
+          const shown = shownWorkloads(loaded.cluster, options, shell);
           const program = new CompiledProgram(loaded.program, loaded.cluster);
           const whole = connectivityOf(program, loaded.cluster, {
             diagnostics: loaded.diagnostics,
             ...(options.pairLimit === undefined ? {} : { pairLimit: options.pairLimit }),
           });
-          const report = shown === null ? whole : show(whole, shown);
+          const cut = shown === null ? whole : show(whole, shown);
+          const report = { ...cut, unspecifiedBecause: because(loaded, program, cut) };
           if (options.output !== 'html') return answer(report, options, shell);
           const { explanationsOf } = await import('../page-explanations.ts');
           return answer(report, options, shell, {
@@ -53,6 +63,15 @@ export const connectivity: CliCommand = {
       );
   },
 };
+
+function because(
+  { program, cluster }: Loaded,
+  compiled: CompiledProgram,
+  report: ConnectivityReport,
+): ConnectivityReport['unspecifiedBecause'] {
+  if (report.unspecified.length === 0) return [];
+  return unspecifiedBecause(prepareExplain(program, factsOf(cluster)), compiled, cluster, report);
+}
 
 /** Only pairs in which a shown workload takes part. */
 function show(report: ConnectivityReport, shown: (id: string) => boolean): ConnectivityReport {

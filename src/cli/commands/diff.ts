@@ -60,7 +60,7 @@ export const diff: CliCommand = {
           });
           const diagnostics = [...new Set<Diagnostic>([...before.diagnostics, ...after.diagnostics])];
           const whole = diffOf(compiled(before), compiled(after), diagnostics);
-          const report = show(whole, before, after, options);
+          const report = show(whole, before, after, options, shell);
           const code = await answer(report, options, shell);
           const differs =
             report.changes.length + report.partialChanges.length + report.ingressControllerChanges.length > 0;
@@ -87,14 +87,14 @@ async function side(operand: string, options: DiffOptions, shell: Shell): Promis
   return understand(fromManifests(inputs));
 }
 
-function show(report: DiffReport, before: Loaded, after: Loaded, options: DiffOptions): DiffReport {
+function show(report: DiffReport, before: Loaded, after: Loaded, options: DiffOptions, shell: Shell): DiffReport {
   if (options.namespace === undefined && options.selector === undefined) return report;
   const cluster = {
     ...after.cluster,
     namespaces: new Map([...before.cluster.namespaces, ...after.cluster.namespaces]),
     workloads: [...before.cluster.workloads, ...after.cluster.workloads],
   };
-  const shown = shownWorkloads(cluster, options) ?? (() => true);
+  const shown = shownWorkloads(cluster, options, shell) ?? (() => true);
   const touches = ({ src, dst }: { readonly src: string; readonly dst: string }): boolean => shown(src) || shown(dst);
   return {
     ...report,

@@ -59,7 +59,11 @@ export function explanationOf(
 ): Explanation {
   const source = lookUp(src, loaded);
   const destination = lookUp(dst, loaded);
-  if (source.port !== null) throw new UsageError('the port belongs to the destination', `write it there: ${dst}:PORT`);
+  if (source.port !== null)
+    throw new UsageError(
+      'the port belongs to the destination',
+      `write it there: ${destination.written}:${source.port.port}`,
+    );
   const protocol = (options.protocol ?? destination.port?.protocol ?? null) as Protocol | null;
   const port = destination.port?.port ?? null;
   const question: FlowQuestion = {

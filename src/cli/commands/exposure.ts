@@ -30,7 +30,7 @@ export const exposure: CliCommand = {
         run(async (shell) => {
           checkShow(options);
           const loaded = await load(options, shell);
-          const shown = shownWorkloads(loaded.cluster, options);
+          const shown = shownWorkloads(loaded.cluster, options, shell);
           const report = exposureOf(
             new CompiledProgram(loaded.program, loaded.cluster),
             loaded.cluster,

@@ -14,6 +14,7 @@ import {
   type OutputOptions,
   type ShowOptions,
 } from '../output-options.ts';
+import { ruleText } from '../rule-text.ts';
 import { type CliCommand, UsageError } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
 
@@ -34,7 +35,7 @@ export const policies: CliCommand = {
           checkShow(options);
           const loaded = await load(options, shell);
           const prepared = prepareExplain(loaded.program, factsOf(loaded.cluster));
-          const shown = name === undefined ? shownWorkloads(loaded.cluster, options) : only(name, loaded);
+          const shown = name === undefined ? shownWorkloads(loaded.cluster, options, shell) : only(name, loaded);
           const workloads = policiesOverview(prepared)
             .filter(({ workload }) => shown?.(workload) ?? true)
             .map(present);
@@ -77,7 +78,7 @@ function present(view: WorkloadView): WorkloadPolicies {
           .map((rule) => ({
             rule: rule.origin.field,
             action: rule.action,
-            text: wordRule(rule.peers, rule.traffic, direction),
+            text: ruleText(rule, direction, Number.POSITIVE_INFINITY),
             origin: rule.origin,
           })),
         origin: policy.origin,
@@ -85,12 +86,6 @@ function present(view: WorkloadView): WorkloadPolicies {
       .filter(({ isolates, rules }) => isolates || rules.length > 0),
   });
   return { workload: view.workload, ingress: of('ingress'), egress: of('egress') };
-}
-
-function wordRule(peers: readonly string[], traffic: readonly string[] | null, direction: Direction): string {
-  const side = direction === 'ingress' ? 'from' : 'to';
-  const who = peers.length === 0 ? 'nobody' : peers.join(' or ');
-  return `${side} ${who}, ${traffic === null ? 'every port and protocol' : traffic.length === 0 ? 'no port' : traffic.join(', ')}`;
 }
 
 function selectNothing(loaded: Loaded, prepared: Prepared): readonly string[] {

@@ -7,7 +7,7 @@ import type { ConsideredRule, Explanation, QueryReport, TierStep } from '../../r
 import { endsOf } from '../../report.ts';
 import { visible } from '../../visible.ts';
 import { type Paint, painter, type Style } from './paint.ts';
-import { type Cell, table } from './table.ts';
+import { type Cell, lengthOf, table, wrap } from './table.ts';
 
 const MARK: Readonly<Record<VerdictKind, string>> = { allowed: '✓', denied: '✗', undefined: '?' };
 
@@ -28,10 +28,11 @@ export function* queryText(report: QueryReport, options: RenderOptions): Generat
     ]);
   }
   if (options.verbose === true) {
+    const page = pageOf(options);
     for (const [index, row] of rows.entries()) {
       yield* table([row], { indent: '', flexible: [5], width: options.width }, paint);
       const answer = report.flows[index];
-      if (answer !== undefined) yield* endLines(answer, paint, '    ');
+      if (answer !== undefined) yield* endLines(answer, page, '    ');
     }
   } else yield* table(rows, { indent: '', flexible: [5], width: options.width }, paint);
   if (rows.length > 0) yield '';
@@ -56,35 +57,79 @@ function decision(verdict: Verdict): string {
   return known.length > 0 ? known.join(', ') : 'no policy decides';
 }
 
-function* endLines(verdict: Verdict, paint: Paint, indent: string): Generator<string> {
+function* endLines(verdict: Verdict, page: Page, indent: string): Generator<string> {
+  const { paint } = page;
   for (const end of endsOf(verdict)) {
     yield `${indent}${paint(end.verdict, `${MARK[end.verdict]} ${end.direction} ${end.verdict}`)}`;
-    for (const reason of end.reasons) yield* reasonLines(reason, paint, `${indent}  `);
+    for (const reason of end.reasons) yield* reasonLines(reason, page, `${indent}  `);
   }
-  for (const caveat of verdict.caveats) yield `${indent}${paint('warning', 'assumed:')} ${visible(caveat)}`;
+  for (const caveat of verdict.caveats) yield* line({ indent, mark: ['assumed:', 'warning'], text: caveat }, page);
 }
 
-function* reasonLines(reason: Reason, paint: Paint, indent: string): Generator<string> {
-  const about = [reason.policy, reason.rule].filter((part) => part !== null).join(' ');
+function* reasonLines(reason: Reason, page: Page, indent: string): Generator<string> {
+  const parts = [reason.policy, reason.rule].filter((part) => part !== null);
+  // Most texts name the policy by themselves.
+  const about = reason.policy !== null && reason.text.includes(reason.policy) ? '' : parts.join(' ');
   const mark = reason.kind === 'near-miss' ? '≈' : '→';
-  yield `${indent}${paint('dim', mark)} ${visible(reason.text)}${about === '' ? '' : paint('dim', ` (${about})`)}`;
-  const place = placeText(reason.origin);
-  if (place !== '') yield `${indent}  ${paint('dim', place)}`;
+  const text = `${reason.text}${about === '' ? '' : ` (${about})`}`;
+  yield* line({ indent, mark: [mark, 'dim'], text, place: placeText(reason.origin) }, page);
+}
+
+/** How lines are written: with colours or without, and how wide. */
+interface Page {
+  readonly paint: Paint;
+  readonly width: number | undefined;
+  readonly verbose: boolean;
+}
+
+function pageOf(options: RenderOptions): Page {
+  return { paint: painter(options.colour), width: options.width, verbose: options.verbose === true };
+}
+
+interface Line {
+  readonly indent: string;
+  readonly mark: readonly [string, Style];
+  /** What stands before the text, without its style. */
+  readonly lead?: string;
+  readonly text: string;
+  readonly style?: Style;
+  readonly place?: string;
+}
+
+/** A marked text, broken where the terminal ends; its place stands behind it, or below where there is no room. */
+function* line(
+  { indent, mark: [mark, markStyle], lead = '', text, style = 'plain', place = '' }: Line,
+  page: Page,
+): Generator<string> {
+  const { paint, width } = page;
+  const margin = indent + ' '.repeat(lengthOf(mark) + 1);
+  const whole = lead + text;
+  const rows = width === undefined ? [whole] : wrap(whole, Math.max(24, width - margin.length));
+  const last = rows.at(-1) ?? '';
+  const beside = place !== '' && (width === undefined || margin.length + lengthOf(last) + 2 + lengthOf(place) <= width);
+  for (const [i, row] of rows.entries()) {
+    const start = i === 0 ? `${indent}${paint(markStyle, mark)} ` : margin;
+    const led = i === 0 && row.startsWith(lead) ? lead : '';
+    yield `${start}${paint('plain', led)}${paint(style, row.slice(led.length))}${beside && i === rows.length - 1 ? `  ${paint('dim', place)}` : ''}`;
+  }
+  if (place !== '' && !beside) yield `${margin}${paint('dim', place)}`;
 }
 
 /** The way of a flow through both ends, tier by tier, with what decides, what nearly did, and how to change it. */
 export function* explanationText(report: Explanation, options: RenderOptions): Generator<string> {
-  const paint = painter(options.colour);
+  const page = pageOf(options);
+  const { paint } = page;
   const src = questionText(report.question, 'src');
   const dst = questionText(report.question, 'dst');
   yield paint('strong', `${src} → ${dst}  ${questionPorts(report.question)}`);
-  yield `${paint(report.verdict, `${MARK[report.verdict]} ${report.verdict.toUpperCase()}`)}  ${visible(headline(report))}`;
+  const verdict = `${MARK[report.verdict]} ${report.verdict.toUpperCase()} `;
+  yield* line({ indent: '', mark: [verdict, report.verdict], text: headline(report) }, page);
   yield '';
   for (const end of endsOf(report)) {
-    yield* endWalk(end, end.direction === 'egress' ? src : dst, report.considered, paint);
+    yield* endWalk(end, end.direction === 'egress' ? src : dst, report.considered, page);
     yield '';
   }
-  if (report.byPorts !== undefined && report.byPorts.length > 0) {
+  if (report.byPorts !== undefined && report.byPorts.length > 1) {
     yield paint('heading', 'by ports');
     const rows = report.byPorts.map((part): readonly Cell[] => [
       { text: `${MARK[part.verdict]} ${part.verdict}`, style: part.verdict },
@@ -94,12 +139,13 @@ export function* explanationText(report: Explanation, options: RenderOptions): G
     yield* table(rows, { indent: '  ', flexible: [2], width: options.width }, paint);
     yield '';
   }
-  for (const caveat of report.caveats) yield `${paint('warning', 'assumed:')} ${visible(caveat)}`;
+  for (const caveat of report.caveats) yield* line({ indent: '', mark: ['assumed:', 'warning'], text: caveat }, page);
   if (report.caveats.length > 0) yield '';
   if (report.fixes.length > 0) {
     yield paint('heading', report.verdict === 'denied' ? 'to allow it' : 'to change it');
     for (const fix of report.fixes) {
-      yield `  ${paint('dim', '→')} ${visible(fix.text)}${fix.policy === null ? '' : paint('dim', ` (${fix.policy})`)}`;
+      const named = fix.policy === null || fix.text.includes(fix.policy);
+      yield* line({ indent: '  ', mark: ['→', 'dim'], text: `${fix.text}${named ? '' : ` (${fix.policy})`}` }, page);
       if (fix.yaml !== null) for (const line of fix.yaml.trimEnd().split('\n')) yield `      ${visible(line)}`;
     }
     yield '';
@@ -117,7 +163,8 @@ function headline(report: Explanation): string {
   return end === undefined ? '' : `${end.direction}: ${first?.text ?? end.decidedBy ?? 'denied'}`;
 }
 
-function* endWalk(end: EndVerdict, who: string, considered: readonly TierStep[], paint: Paint): Generator<string> {
+function* endWalk(end: EndVerdict, who: string, considered: readonly TierStep[], page: Page): Generator<string> {
+  const { paint } = page;
   yield `${paint('heading', end.direction)} ${paint('dim', end.direction === 'egress' ? 'of' : 'at')} ${visible(who)}  ${paint(end.verdict, `${MARK[end.verdict]} ${end.verdict}`)}`;
   const steps = considered.filter((step) => step.direction === end.direction);
   for (const step of steps) {
@@ -125,17 +172,21 @@ function* endWalk(end: EndVerdict, who: string, considered: readonly TierStep[],
     yield `  ${paint(style, mark)} ${paint('strong', step.tier)} ${paint(style, words)}`;
     for (const policy of step.policies) {
       yield `      ${visible(policy.policy)}${policy.isolates ? paint('dim', ' isolates') : ''}${placed(policy.origin, paint)}`;
-      for (const rule of policy.rules) yield* ruleLines(rule, paint);
+      for (const rule of policy.rules) yield* ruleLines(rule, page);
       if (policy.rules.length === 0) yield `        ${paint('dim', `no ${end.direction} rules`)}`;
     }
   }
-  // The steps say all of it in order; the reasons say it where no steps are given, and what no tier knows.
-  const rest =
-    steps.length === 0
-      ? end.reasons
-      : end.reasons.filter((r) => r.kind === 'node' || r.kind === 'self' || r.kind === 'default');
-  for (const reason of rest) yield* reasonLines(reason, paint, '  ');
-  for (const fact of end.missing) yield `  ${paint('undefined', '? not known:')} ${visible(fact)}`;
+  for (const reason of end.reasons) {
+    if (steps.length === 0 || untold(reason, end, page)) yield* reasonLines(reason, page, '  ');
+  }
+  for (const fact of end.missing) yield* line({ indent: '  ', mark: ['? not known:', 'undefined'], text: fact }, page);
+}
+
+/** Whether a reason says what the steps through the tiers, and the list of missing facts, do not. */
+function untold(reason: Reason, end: EndVerdict, { verbose }: Page): boolean {
+  if (reason.kind === 'node' || reason.kind === 'self') return true;
+  if (reason.policy !== null) return verbose && reason.rule === null && reason.action === null;
+  return reason.kind === 'default' && reason.tier === null && !end.missing.includes(reason.text);
 }
 
 const ACTS: Readonly<Record<ConsideredRule['action'], string>> = { allow: 'allows', deny: 'denies', pass: 'passes' };
@@ -147,13 +198,22 @@ const RULE_MARK: Readonly<Record<ConsideredRule['outcome'], string>> = {
   'no-match': '·',
 };
 
-function* ruleLines(rule: ConsideredRule, paint: Paint): Generator<string> {
+const RULE_WORDS: Readonly<Record<ConsideredRule['outcome'], string>> = {
+  decides: '',
+  matches: '',
+  'near-miss': 'nearly: ',
+  'no-match': 'no match: ',
+};
+
+function* ruleLines(rule: ConsideredRule, page: Page): Generator<string> {
   const action: Style = rule.action === 'allow' ? 'allowed' : rule.action === 'deny' ? 'denied' : 'undefined';
   const decides = rule.outcome === 'decides';
   const mark = decides ? (rule.action === 'allow' ? '✓' : rule.action === 'deny' ? '✗' : '→') : RULE_MARK[rule.outcome];
   const style: Style = decides ? action : rule.outcome === 'near-miss' ? 'warning' : 'dim';
-  const words = decides ? `${ACTS[rule.action]}: ` : rule.outcome === 'near-miss' ? 'nearly: ' : '';
-  yield `        ${paint(style, mark)} ${visible(rule.rule)}  ${paint(style, words + rule.text)}${placed(rule.origin, paint)}`;
+  const words = decides ? `${ACTS[rule.action]}: ` : RULE_WORDS[rule.outcome];
+  const lead = `${rule.rule}  `;
+  const text = words + rule.text;
+  yield* line({ indent: '        ', mark: [mark, style], lead, text, style, place: placeText(rule.origin) }, page);
 }
 
 function placed(origin: Origin | null, paint: Paint): string {

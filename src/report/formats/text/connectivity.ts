@@ -32,7 +32,8 @@ export function* connectivityText(report: ConnectivityReport, options: RenderOpt
     yield '';
   }
   if (rows.length === 0) {
-    yield paint('denied', 'nothing is allowed');
+    const some = report.peers.some((peer) => peer.includes('['));
+    yield some ? paint('denied', 'nothing is allowed') : paint('warning', 'no workloads');
     yield '';
   }
 
