@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -47,20 +48,58 @@ export interface CustomResourceDefinition {
   readonly status?: unknown;
 }
 
-/** Starts a control plane under a name and on ports of its own: `port` and the five after it. */
+/**
+ * Starts a control plane under a name (at most 5 letters) and on six ports from `port` on. While another run holds the
+ * name, or something else the ports, the next number and the next six ports are taken.
+ */
 export async function startKube(options: { readonly name: string; readonly port: number }): Promise<Kube> {
-  const env = { ...process.env, RAMPART_KUBE_NAME: options.name, RAMPART_KUBE_PORT: String(options.port) };
-  const kube = async (command: string): Promise<void> => {
-    await run(TOOL, [command], { env, timeout: 120_000 });
-  };
-  const down = (): Promise<void> => kube('down');
-  await down(); // what an interrupted run may have left
+  let reason: unknown;
+  for (let i = 0; i < 8; i++) {
+    const name = i === 0 ? options.name : `${options.name}${i}`;
+    const release = claim(name);
+    if (release === null) continue;
+    const env = { ...process.env, RAMPART_KUBE_NAME: name, RAMPART_KUBE_PORT: String(options.port + 6 * i) };
+    const kube = async (command: string): Promise<void> => {
+      await run(TOOL, [command], { env, timeout: 120_000 });
+    };
+    const down = async (): Promise<void> => {
+      await kube('down');
+      release();
+    };
+    try {
+      await kube('down'); // what an interrupted run may have left
+      await kube('up');
+      return connect(join(CACHE, 'clusters', name, 'admin.kubeconfig'), down);
+    } catch (error) {
+      reason = error;
+      await down();
+    }
+  }
+  throw new Error(`no control plane could be started as ${options.name}`, { cause: reason });
+}
+
+/** Takes a name for this process; `null` if another one that runs has it. */
+function claim(name: string): (() => void) | null {
+  const lock = join(CACHE, 'locks', name);
+  mkdirSync(dirname(lock), { recursive: true });
+  for (let tries = 0; tries < 2; tries++) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      return () => rmSync(lock, { force: true });
+    } catch {
+      if (runs(Number(readFileSync(lock, 'utf8')))) return null;
+      rmSync(lock, { force: true });
+    }
+  }
+  return null;
+}
+
+function runs(pid: number): boolean {
   try {
-    await kube('up');
-    return connect(join(CACHE, 'clusters', options.name, 'admin.kubeconfig'), down);
-  } catch (error) {
-    await down();
-    throw error;
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -80,7 +119,7 @@ function connect(kubeconfig: string, down: () => Promise<void>): Kube {
     key: bytes(user['client-key-data']),
   });
 
-  const send: Kube['send'] = (method, path, body) =>
+  const once: Kube['send'] = (method, path, body) =>
     new Promise((done, fail) => {
       const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
       const type = typeof body === 'string' ? 'application/yaml' : 'application/json';
@@ -108,21 +147,41 @@ function connect(kubeconfig: string, down: () => Promise<void>): Kube {
       outgoing.end(text);
     });
 
+  // A server that has just started, or takes a new definition in, may drop a connection.
+  const send: Kube['send'] = async (method, path, body) => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await once(method, path, body);
+      } catch (error) {
+        if (tries === 5) throw error;
+        await sleep(100 * tries);
+      }
+    }
+  };
+
   const define: Kube['define'] = async (crd) => {
     const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
     const { status: _, ...fresh } = crd;
-    const existing = await send('GET', `${path}/${crd.metadata.name}`);
-    if (existing.status === 200) {
+    const put = async (): Promise<Response> => {
+      const existing = await send('GET', `${path}/${crd.metadata.name}`);
+      if (existing.status !== 200) return send('POST', path, fresh);
       const { resourceVersion } = (existing.body as CustomResourceDefinition).metadata;
       const metadata = { ...fresh.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
-      expectOk(await send('PUT', `${path}/${crd.metadata.name}`, { ...fresh, metadata }));
-    } else expectOk(await send('POST', path, fresh));
+      return send('PUT', `${path}/${crd.metadata.name}`, { ...fresh, metadata });
+    };
+    let answer = await put();
+    // The server's own controllers write to definitions, too.
+    for (let tries = 0; answer.status === 409 && tries < 10; tries++) {
+      await sleep(100);
+      answer = await put();
+    }
+    expectOk(answer);
     const plural = crd.metadata.name.split('.')[0];
     for (const { name } of crd.spec.versions) {
       const resource = `/apis/${crd.spec.group}/${name}/${plural}`;
       for (let tries = 0; (await send('GET', resource)).status !== 200; tries++) {
         if (tries > 300) throw new Error(`${resource} is not served`);
-        await new Promise((wake) => setTimeout(wake, 50));
+        await sleep(50);
       }
     }
   };

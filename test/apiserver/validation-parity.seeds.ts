@@ -9,6 +9,8 @@ export interface Seeds {
   readonly namespaced: boolean;
   readonly specs: readonly JsonObject[];
   readonly name: string;
+  /** Objects for what mutations seldom hit. */
+  readonly odd?: readonly { readonly metadata?: JsonObject; readonly spec: JsonObject }[];
 }
 
 const selector = (key: string): JsonObject => ({
@@ -67,6 +69,11 @@ const oldPeers: readonly Json[] = [
   { pods: { namespaces: { namespaceSelector: {} }, podSelector: {} } },
 ];
 
+/** A named port in a rule for pods and networks. */
+const MIXED: Json = [
+  { action: 'Deny', to: [{ networks: ['10.0.0.0/8'] }, { namespaces: {} }], ports: [{ namedPort: 'a' }] },
+];
+
 export const NETWORK_POLICY: Seeds = {
   title: 'NetworkPolicy v1',
   apiVersion: 'networking.k8s.io/v1',
@@ -83,6 +90,25 @@ export const NETWORK_POLICY: Seeds = {
     },
     { podSelector: {} },
     { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: '192.168.1.0/24', except: ['192.168.1.7/32'] } }] }] },
+  ],
+  odd: [
+    { spec: { podSelector: {}, ingress: Array.from({ length: 120 }, () => ({ aFieldThatNobodyHasEverHeardOf: 1 })) } },
+    { metadata: { generateName: 'Web-' }, spec: {} },
+    { metadata: { name: 'web', namespace: 'Bad_Name' }, spec: {} },
+    { metadata: { name: 'web', annotations: { a: 'x'.repeat(262_144) } }, spec: {} },
+    { metadata: { name: 'web', finalizers: ['orphan', 'foregroundDeletion', 'kubernetes'] }, spec: {} },
+    {
+      metadata: { name: 'web', ownerReferences: [{ apiVersion: 'v1', kind: 'Event', name: 'a', uid: 'b' }] },
+      spec: {},
+    },
+    {
+      metadata: {
+        name: 'web',
+        ownerReferences: ['a', 'b'].map((uid) => ({ apiVersion: 'v1', kind: 'Pod', name: 'p', uid, controller: true })),
+      },
+      spec: {},
+    },
+    { metadata: { name: 'web', labels: { __proto__x: 'a', constructor: 'b', toString: 'c' } }, spec: {} },
   ],
 };
 
@@ -137,6 +163,7 @@ export const ADMIN_NETWORK_POLICY: Seeds = {
     },
     { priority: 0, subject: { namespaces: {} } },
   ],
+  odd: [{ spec: { priority: 1, subject: { namespaces: {} }, egress: MIXED } }],
 };
 
 export const BASELINE_ADMIN_NETWORK_POLICY: Seeds = {
@@ -156,12 +183,18 @@ export const BASELINE_ADMIN_NETWORK_POLICY: Seeds = {
       ],
     },
   ],
+  odd: [
+    { spec: { subject: { namespaces: {} }, egress: MIXED } },
+    { metadata: { generateName: 'default-' }, spec: { subject: { namespaces: {} } } },
+    { metadata: { name: 'web' }, spec: { subject: { namespaces: {} } } },
+  ],
 };
 
 const oldRules = { from: oldPeers, ports: anpPorts };
 
 export const OLD_ADMIN_NETWORK_POLICY: Seeds = {
   ...ADMIN_NETWORK_POLICY,
+  odd: [],
   title: 'AdminNetworkPolicy v1alpha1 (v0.1.0)',
   specs: [
     {
@@ -175,6 +208,7 @@ export const OLD_ADMIN_NETWORK_POLICY: Seeds = {
 
 export const OLD_BASELINE_ADMIN_NETWORK_POLICY: Seeds = {
   ...BASELINE_ADMIN_NETWORK_POLICY,
+  odd: [],
   title: 'BaselineAdminNetworkPolicy v1alpha1 (v0.1.0)',
   specs: [
     {

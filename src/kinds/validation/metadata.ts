@@ -146,7 +146,7 @@ function finalizerErrors(metadata: JsonObject, builtIn: boolean): FieldError[] {
     for (const message of qualifiedName(name)) errors.push(invalid(field, name, message));
   }
   if (finalizers.includes('foregroundDeletion') && finalizers.includes('orphan')) {
-    const text = 'finalizer foregroundDeletion and orphan cannot be both set';
+    const text = 'finalizer orphan and foregroundDeletion cannot be both set';
     errors.push(invalid(field, finalizers, text));
   }
   if (builtIn) {
