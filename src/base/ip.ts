@@ -59,31 +59,59 @@ function parse4(text: string): Ip | null {
   return { family: 4, value: BigInt(value * 256 + octet) };
 }
 
+/** The eight groups of an address, filled from the left; those after `::` are moved to the right at the end. */
 function parse6(text: string): bigint | null {
-  let tail = text;
-  let embedded: bigint | null = null;
-  const dot = text.indexOf('.');
-  if (dot >= 0) {
-    const colon = text.lastIndexOf(':');
-    const last = parse4(text.slice(colon + 1));
-    if (last === null) return null;
-    embedded = last.value;
-    tail = `${text.slice(0, colon + 1)}0:0`;
+  const groups = [0, 0, 0, 0, 0, 0, 0, 0];
+  let count = 0;
+  let gap = -1;
+  let digits = 0;
+  let value = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 58) {
+      const second = i > 0 && text.charCodeAt(i - 1) === 58;
+      if (digits > 0) {
+        if (count === 8 || i === text.length - 1) return null;
+        groups[count++] = value;
+      } else if (second ? gap >= 0 : i > 0 || text.charCodeAt(1) !== 58) return null;
+      if (second) gap = count;
+      digits = 0;
+      value = 0;
+      start = i + 1;
+    } else if (code === 46) {
+      const last = parse4(text.slice(start));
+      if (last === null || count > 6) return null;
+      groups[count++] = Number(last.value >> 16n);
+      groups[count++] = Number(last.value & 0xffffn);
+      digits = 0;
+      start = text.length;
+      break;
+    } else {
+      const digit = hexDigit(code);
+      if (digit < 0 || ++digits > 4) return null;
+      value = value * 16 + digit;
+    }
   }
-  const halves = tail.split('::');
-  if (halves.length > 2) return null;
-  const groups: string[][] = halves.map((half) => (half === '' ? [] : half.split(':')));
-  const head = groups[0] as string[];
-  const rest = groups[1];
-  const count = head.length + (rest?.length ?? 0);
-  if (rest === undefined ? count !== 8 : count > 7) return null;
-  const all = rest === undefined ? head : [...head, ...new Array<string>(8 - count).fill('0'), ...rest];
-  let value = 0n;
-  for (const group of all) {
-    if (!/^[0-9a-fA-F]{1,4}$/.test(group)) return null;
-    value = (value << 16n) | BigInt(Number.parseInt(group, 16));
+  if (digits > 0) {
+    if (count === 8) return null;
+    groups[count++] = value;
   }
-  return embedded === null ? value : (value & ~0xffffffffn) | embedded;
+  if (gap < 0 ? count !== 8 : count > 7) return null;
+  if (gap >= 0) {
+    const moved = groups.splice(gap, count - gap);
+    groups.push(...moved);
+  }
+  const half = (from: number): bigint =>
+    (BigInt((groups[from] as number) * 65536 + (groups[from + 1] as number)) << 32n) |
+    BigInt((groups[from + 2] as number) * 65536 + (groups[from + 3] as number));
+  return (half(0) << 64n) | half(4);
+}
+
+function hexDigit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  const lower = code | 32;
+  return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
 /** Reads `address/prefix`; host bits are dropped (S1.4). A bare address is not a CIDR. */
