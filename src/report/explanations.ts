@@ -27,7 +27,7 @@ export interface Explanations {
   readonly ends: readonly ExplainedEnd[];
   /** Slices of one cell are disjoint and together cover ports 1 to 65535 of TCP, UDP and SCTP. */
   readonly cells: readonly (readonly ExplainedSlice[])[];
-  /** For each of the report's `peers` (or `classes`, where present), in order. */
+  /** For each of the report's `peers` in order; where it has `classes`, for each of those and then the peers in none. */
   readonly sourceClass: readonly number[];
   readonly destinationClass: readonly number[];
   /** How many destination classes there are. */

@@ -297,6 +297,32 @@ describe('text', () => {
     // 3*2 from a to b, 2*1 inside of b; 5*4 pairs in all.
     expect(text).toContain('20 pairs: 8 allowed (6 on every port), 12 denied');
   });
+
+  test('ranges stand beside classes, and a pair that is open in part counts once, as unspecified', () => {
+    const range = '0.0.0.0-255.255.255.255';
+    const report: ConnectivityReport = {
+      ...(SAMPLES.hostile as ConnectivityReport),
+      peers: ['a/1[Pod]', 'a/2[Pod]', range],
+      classes: [{ name: 'a/1[Pod]', members: ['a/1[Pod]', 'a/2[Pod]'] }],
+      allowed: [{ src: range, dst: 'a/1[Pod]', conn: { TCP: [[80, 80]] } }],
+      unspecified: [[range, 'a/1[Pod]']],
+    };
+    const text = render(report, 'text', PLAIN);
+    expect(text).toContain('a/{1,2}  everything outside the cluster  TCP 80');
+    expect(text).toContain('a/{1,2}  everything outside the cluster  unspecified');
+    expect(text).toContain('6 pairs: 0 allowed, 4 denied, 2 unspecified');
+    const data =
+      /<script type="application\/json" id="data">(.*)<\/script>/.exec(render(report, 'html', PLAIN))?.[1] ?? '';
+    const page = JSON.parse(data);
+    // Two peers (the class, then the range); only the range reaches the class.
+    expect(page.rows).toEqual([
+      [0, 2],
+      [2, 1, 0, 1],
+    ]);
+    expect(page.conns).toMatchObject([{ text: 'TCP 80, the rest unspecified', state: 'open' }]);
+    expect(render(report, 'svg', PLAIN)).toContain('everything outside the cluster');
+    expect(render(report, 'dot', PLAIN)).toContain('label="1 +1 alike"');
+  });
 });
 
 describe('markdown', () => {

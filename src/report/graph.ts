@@ -2,7 +2,7 @@ import { byText } from '../base/order.ts';
 import type { ConnectivityReport, DiffReport } from '../model/report.ts';
 import { type ChangeWord, changeWord, connFormatter, entryFormatter, isNone } from './conn.ts';
 import { parsePeer, peerNames } from './peers.ts';
-import { membersOf } from './rows.ts';
+import { classesOf, membersOf } from './rows.ts';
 
 export type EdgeState = 'allowed' | 'partly' | 'undefined' | ChangeWord;
 
@@ -49,7 +49,7 @@ export function connectivityGraph(report: ConnectivityReport): Graph {
     state: isNone(entry.conn) ? 'partly' : 'allowed',
   }));
   for (const [src, dst] of report.unspecified) lines.push({ src, dst, label: 'unspecified', state: 'undefined' });
-  const peers = report.classes === undefined ? report.peers : report.classes.map((c) => c.name);
+  const peers = classesOf(report).map((c) => c.name);
   return build(peers, report.peers, lines, members);
 }
 

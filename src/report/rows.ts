@@ -21,6 +21,15 @@ export interface GroupedConnectivity {
 export const UNSPECIFIED = 'unspecified';
 export const NOTHING = 'none';
 
+/** The report's classes; peers in none of them (ranges, or all where single pairs are listed) are a class of their own. */
+export function classesOf(
+  report: ConnectivityReport,
+): readonly { readonly name: string; readonly members: readonly string[] }[] {
+  const classes = report.classes ?? [];
+  const covered = new Set(classes.flatMap((c) => c.members));
+  return [...classes, ...report.peers.filter((peer) => !covered.has(peer)).map((name) => ({ name, members: [name] }))];
+}
+
 /** The members of each class by its name; every peer alone where the report has no classes. */
 export function membersOf(report: ConnectivityReport): (name: string) => readonly string[] {
   if (report.classes === undefined) return (name) => [name];
@@ -52,8 +61,7 @@ export function groupConnectivity(report: ConnectivityReport): GroupedConnectivi
   for (const [src, dst] of report.unspecified) add(src, dst, UNSPECIFIED);
 
   // A workload that nothing reaches is an answer too.
-  const targets = report.classes === undefined ? report.peers : report.classes.map((c) => c.name);
-  for (const dst of targets) {
+  for (const { name: dst } of classesOf(report)) {
     if (!cells.has(dst) && names.namespaceOf(dst) !== null) cells.set(dst, new Map([[NOTHING, []]]));
   }
 
@@ -130,7 +138,10 @@ export function countConnectivity(report: ConnectivityReport): ConnectivityCount
   let allowed = 0;
   let everyPort = 0;
   let partly = 0;
+  // A pair can be known in part: what is left open is the more important half.
+  const open = new Set(report.unspecified.map(([src, dst]) => JSON.stringify([src, dst])));
   for (const entry of report.allowed) {
+    if (open.size > 0 && open.has(JSON.stringify([entry.src, entry.dst]))) continue;
     const count = between(entry.src, entry.dst);
     if (isNone(entry.conn)) {
       if (entry.some !== undefined) partly += count;

@@ -118,14 +118,15 @@ describe.skipIf(missing)('html', () => {
     const why = page.locator('#why');
     expect(await why.locator('h2').textContent()).toBe('team-0/worker → team-0/db');
     expect(await why.locator('h3').allTextContents()).toEqual([
-      'denied TCP 1-5431,5433-65535 UDP all SCTP all',
       'allowed TCP 5432',
+      'denied TCP 1-5431,5433-65535 UDP all SCTP all',
     ]);
     expect(await why.locator('li').allTextContents()).toContain(
       'rule 1 matches the peer but not the portNetworkPolicy/team-0/db spec.ingress[0]',
     );
-    await page.fill('#ports', '5432');
-    await page.waitForFunction(() => document.querySelector('#why h3')?.textContent === 'allowed TCP 5432');
+    await page.fill('#ports', '5433');
+    await page.waitForFunction(() => document.querySelector('#why h3')?.textContent?.startsWith('denied TCP'));
+    expect(await why.locator('p').first().textContent()).toBe('denied on 5433 · TCP 5432');
     await page.keyboard.press('Escape');
     expect(await why.isHidden()).toBe(true);
     expect(trouble).toEqual([]);

@@ -7,6 +7,7 @@ import type { Bundle } from '../picture/bundles.ts';
 import { layout, type PlacedBundle, shorten } from '../picture/layout.ts';
 import { type MatrixCell, matrixOf } from '../picture/matrix.ts';
 import { STYLE } from '../picture/style.ts';
+import { classesOf } from '../rows.ts';
 import { visible } from '../visible.ts';
 
 /** With more workloads single arrows cannot be followed by eye. */
@@ -139,7 +140,7 @@ function cellTitle(from: string, to: string, cell: MatrixCell): string {
 }
 
 function* connectivity(report: ConnectivityReport): Generator<string> {
-  const nodes = (report.classes ?? report.peers).length;
+  const nodes = classesOf(report).length;
   if (nodes <= MOST_NODES + 40) {
     const graph = withIngress(report);
     if (graph.nodes.filter((node) => node.namespace !== null).length <= MOST_NODES) {
@@ -155,12 +156,10 @@ function withIngress(report: ConnectivityReport): Graph {
   const src = 'ingress controllers';
   const entries = report.ingressController.map(({ dst, conn }) => ({ src, dst, conn }));
   if (entries.length === 0) return connectivityGraph(report);
-  const classes = report.classes === undefined ? {} : { classes: [...report.classes, { name: src, members: [src] }] };
   return connectivityGraph({
     ...report,
     peers: [...report.peers, src],
     allowed: [...report.allowed, ...entries],
-    ...classes,
   });
 }
 

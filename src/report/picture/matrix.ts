@@ -2,7 +2,7 @@ import { byText } from '../../base/order.ts';
 import type { ConnectivityReport } from '../../model/report.ts';
 import { entryFormatter, isNone } from '../conn.ts';
 import { type PeerNames, peerNames } from '../peers.ts';
-import { membersOf } from '../rows.ts';
+import { classesOf, membersOf } from '../rows.ts';
 
 /** Pairs between two groups of peers. */
 export interface MatrixCell {
@@ -112,8 +112,7 @@ function behaviour(report: ConnectivityReport, names: PeerNames): (peer: string)
     push(dst, `<${id(src)} ?`);
   }
   const alike = new Map<string, string[]>();
-  const classes = report.classes === undefined ? report.peers : report.classes.map((c) => c.name);
-  for (const name of classes) {
+  for (const { name } of classesOf(report)) {
     const namespace = names.namespaceOf(name);
     const key = namespace === null ? OUTSIDE : JSON.stringify([namespace, (parts.get(name) ?? []).sort()]);
     const list = alike.get(key);

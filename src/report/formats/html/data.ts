@@ -9,7 +9,7 @@ import type { PageParts } from '../../format.ts';
 import { peerNames } from '../../peers.ts';
 import { placeText } from '../../questions.ts';
 import type { Json } from '../../report.ts';
-import { countConnectivity } from '../../rows.ts';
+import { classesOf, countConnectivity } from '../../rows.ts';
 import { visible } from '../../visible.ts';
 
 /** Values of a matrix row that are no conn; conn `i` is `i + FIRST_CONN`. */
@@ -24,7 +24,7 @@ const FIRST_CONN = 2;
 export function pageData(report: ConnectivityReport, page: PageParts): Json {
   const names = peerNames(report.peers);
   // Namespaces stay together, what is outside comes last; explanations follow the report's own order.
-  const listed = report.classes ?? report.peers.map((name) => ({ name, members: [name] }));
+  const listed = classesOf(report);
   const sortKey = (name: string): string => `${names.namespaceOf(name) === null ? 1 : 0}${names.one(name)}`;
   const from = listed
     .map((_, i) => i)
@@ -37,13 +37,14 @@ export function pageData(report: ConnectivityReport, page: PageParts): Json {
   const conns: Json[] = [];
   const connIndex = new Map<string, number>();
   const format = entryFormatter();
-  const codeOf = (entry: ConnectivityEntry): number => {
-    const text = format(entry);
+  const openPairs = new Set(report.unspecified.map(([src, dst]) => JSON.stringify([src, dst])));
+  const codeOf = (entry: ConnectivityEntry, open: boolean): number => {
+    const text = open ? `${format(entry)}, the rest unspecified` : format(entry);
     let known = connIndex.get(text);
     if (known === undefined) {
       known = conns.length + FIRST_CONN;
       connIndex.set(text, known);
-      conns.push(connData(text, entry));
+      conns.push(connData(text, entry, open));
     }
     return known;
   };
@@ -55,8 +56,13 @@ export function pageData(report: ConnectivityReport, page: PageParts): Json {
     if (row === undefined) cells.set(i, [[j, value]]);
     else row.push([j, value]);
   };
-  for (const entry of report.allowed) put(entry.src, entry.dst, codeOf(entry));
-  for (const [src, dst] of report.unspecified) put(src, dst, UNSPECIFIED);
+  for (const entry of report.allowed) {
+    const open = openPairs.size > 0 && openPairs.delete(JSON.stringify([entry.src, entry.dst]));
+    put(entry.src, entry.dst, codeOf(entry, open));
+  }
+  for (const [src, dst] of report.unspecified) {
+    if (openPairs.has(JSON.stringify([src, dst]))) put(src, dst, UNSPECIFIED);
+  }
 
   const namespaces = [...new Set(report.peers.map(names.namespaceOf))].filter((name) => name !== null).sort();
   const number = new Map(namespaces.map((name, i) => [name, i]));
@@ -99,10 +105,10 @@ export function pageData(report: ConnectivityReport, page: PageParts): Json {
   };
 }
 
-function connData(text: string, entry: { readonly conn: Conn; readonly some?: Conn }): Json {
+function connData(text: string, entry: { readonly conn: Conn; readonly some?: Conn }, open: boolean): Json {
   return {
     text,
-    state: isAll(entry.conn) ? 'all' : isNone(entry.conn) ? 'some' : 'ports',
+    state: open ? 'open' : isAll(entry.conn) ? 'all' : isNone(entry.conn) ? 'some' : 'ports',
     ports: portsData(entry.conn),
     some: entry.some === undefined ? null : portsData(entry.some),
   };

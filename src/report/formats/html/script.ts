@@ -56,6 +56,7 @@ export const PAGE_SCRIPT: string = String.raw`'use strict';
   var connStates = [];
   function readConns() {
     connStates = data.conns.map(function (conn) {
+      if (conn.state === 'open') return filter.port !== null && covers(conn.ports) ? ALL : UNKNOWN;
       if (filter.port === null) return conn.state === 'all' ? ALL : conn.state === 'ports' ? PORTS : SOME;
       return covers(conn.ports) ? ALL : covers(conn.some) ? SOME : DENIED;
     });
@@ -440,14 +441,18 @@ export const PAGE_SCRIPT: string = String.raw`'use strict';
         }, 0);
       };
       list.sort(function (a, b) { return has(b) - has(a); });
-    }
+    } else list.sort(function (a, b) { return outcome(b) === 'allowed' ? (outcome(a) === 'allowed' ? 0 : 1) : outcome(a) === 'allowed' ? -1 : 0; });
     list.forEach(function (group) {
       var egress = why.ends[group.egress], ingress = why.ends[group.ingress];
-      var both = egress[0] === 'denied' || ingress[0] === 'denied' ? 'denied' : egress[0] === 'allowed' && ingress[0] === 'allowed' ? 'allowed' : 'undefined';
+      var both = outcome(group);
       panel.append(el('h3', {}, el('span', { class: 'verdict ' + both, text: both === 'undefined' ? 'unspecified' : both }), ' ' + slicesText(group.slices)));
       end(panel, 'egress at ' + label(i), egress);
       end(panel, 'ingress at ' + label(j), ingress);
     });
+  }
+  function outcome(group) {
+    var ends = [data.why.ends[group.egress][0], data.why.ends[group.ingress][0]];
+    return ends.indexOf('denied') >= 0 ? 'denied' : ends.indexOf('undefined') >= 0 ? 'undefined' : 'allowed';
   }
   function slicesText(slices) {
     var full = 0, parts = [];

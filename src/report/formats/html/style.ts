@@ -49,6 +49,6 @@ code{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:v
 .page{padding:14px 18px 40px;max-width:1000px}.page h2{font-size:13px;margin:20px 0 6px}.page h2:first-child{margin-top:0}
 .page table{border-collapse:collapse;width:100%}.page th{text-align:left;font-size:11px;color:var(--quiet);font-weight:600}.page td,.page th{padding:4px 14px 4px 0;border-bottom:1px solid var(--grid);vertical-align:top;overflow-wrap:anywhere}
 .live{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
-@media (max-width:760px){main{flex-direction:column}aside{width:auto;max-width:none;max-height:50vh;border-left:0;border-top:1px solid var(--line)}input[type=search]{width:150px}}
+@media (max-width:760px){main{flex-direction:column}aside{width:auto;max-width:none;max-height:50vh;border-left:0;border-top:1px solid var(--line)}input[type=search]{width:150px}.rowhead,.row{grid-template-columns:minmax(0,1fr) minmax(0,1fr) minmax(0,.8fr) 84px;gap:8px;padding:0 12px}}
 @media print{form,.legend,aside .close{display:none}}
 `;
