@@ -28,12 +28,33 @@ export function endpointOf(
   if (found.kind === 'unknown') {
     const { message, candidates } = found;
     const help =
-      candidates.length > 0
-        ? `did you mean \`${candidates.join('`, `')}\`?`
-        : 'see `rampart connectivity` for what there is';
+      candidates.length > 0 ? `did you mean \`${candidates.join('`, `')}\`?` : whatThereIs(parsed.endpoint, index);
     return { ok: false, error: { message, help } };
   }
   return { ok: true, value: { end: found, written: parsed.endpoint } };
+}
+
+const LISTED = 10;
+
+/** The names that could have been written in the place of one that is like none of them. */
+function whatThereIs(written: EndpointText, index: ClusterIndex): string {
+  const list = (what: string, names: Iterable<string>): string => {
+    const sorted = [...names].sort();
+    if (sorted.length === 0) return `the input has no ${what}`;
+    const more = sorted.length > LISTED ? `, … (${sorted.length} in all)` : '';
+    return `the input has the ${what} ${sorted.slice(0, LISTED).join(', ')}${more}`;
+  };
+  if (written.kind === 'node') return list('nodes', index.nodes.keys());
+  if (written.kind !== 'named' && written.kind !== 'service') return 'see `rampart connectivity` for what there is';
+  const { namespace } = written;
+  const here = index.namespaces.get(namespace);
+  if (here === undefined) return list('namespaces', index.namespaces.keys());
+  const names = written.kind === 'service' ? here.services : here.workloads;
+  const what = written.kind === 'service' ? 'services' : 'workloads';
+  return list(
+    what,
+    [...names.keys()].map((name) => `${namespace}/${name}`),
+  );
 }
 
 const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6'];

@@ -2,8 +2,9 @@ import { type Command, Option } from 'commander';
 import { type ClusterIndex, indexCluster } from '../cluster/cluster-index.ts';
 import { inputOf } from '../input/input.ts';
 import { type Cni, cniWarning, detectCni } from '../io/cni.ts';
-import { readPaths } from '../io/files.ts';
+import { type Input, readPaths } from '../io/files.ts';
 import { isGitSource, readGit } from '../io/git.ts';
+import { IoError } from '../io/io-error.ts';
 import { renderHelm, renderKustomize } from '../io/render.ts';
 import { readSnapshotMeta } from '../io/snapshot.ts';
 import { progressLine } from '../io/terminal.ts';
@@ -24,6 +25,7 @@ export interface InputOptions {
   readonly context?: string;
   readonly profile: string;
   readonly quiet?: boolean;
+  readonly verbose?: boolean;
 }
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
@@ -31,7 +33,11 @@ const collect = (value: string, before: readonly string[] | undefined): readonly
 /** Adds the options that say what is read. */
 export function addInputOptions(command: Command): Command {
   return command
-    .option('-f, --filename <path>', 'manifests: a file, a folder, or - for stdin; may be repeated', collect)
+    .option(
+      '-f, --filename <path>',
+      'manifests: a file, a folder, - for stdin, or git:REV[:PATH]; may be repeated',
+      collect,
+    )
     .option('-k, --kustomize <dir>', 'render with `kubectl kustomize` first', collect)
     .option('--helm <chart>', 'render with `helm template` first', collect)
     .option('--values <file>', 'values for --helm', collect)
@@ -91,14 +97,7 @@ export async function readObjects(options: InputOptions, shell: Shell): Promise<
     );
   }
   if (!manifests) return readLive(options, shell);
-  const inputs: { file: string; bytes: Uint8Array }[] = [];
-  for (const path of options.filename ?? []) {
-    inputs.push(
-      ...(isGitSource(path)
-        ? await readGit(path, { cwd: shell.cwd, signal: shell.signal })
-        : await readPaths([path], { stdin: shell.stdin })),
-    );
-  }
+  const inputs: Input[] = [...(await readOperands(options.filename ?? [], options, shell))];
   for (const dir of options.kustomize ?? []) inputs.push(await renderKustomize(dir, { signal: shell.signal }));
   for (const chart of options.helm ?? []) {
     inputs.push(await renderHelm({ chart, values: options.values ?? [] }, { signal: shell.signal }));
@@ -106,11 +105,49 @@ export async function readObjects(options: InputOptions, shell: Shell): Promise<
   if (options.values !== undefined && options.helm === undefined) {
     throw new UsageError('--values belongs to --helm', 'name the chart: --helm CHART --values FILE');
   }
-  return fromManifests(inputs);
+  const read = fromManifests(inputs);
+  if (read.objects.length === 0 && !read.diagnostics.some(({ severity }) => severity === 'error')) {
+    // An empty pipe is most often the work of a program that failed before it.
+    throw new IoError('no-manifests', 'the input holds no object', {
+      help: 'look at what renders or selects it; nothing can be said about nothing',
+    });
+  }
+  return read;
+}
+
+/**
+ * Reads paths, `-` and git revisions in their order; neighbouring paths together, so that no file of theirs is read twice.
+ */
+export async function readOperands(
+  operands: readonly string[],
+  options: Pick<InputOptions, 'quiet' | 'verbose'>,
+  shell: Shell,
+): Promise<readonly Input[]> {
+  const onSkip = (path: string, why: string): void => {
+    if (options.verbose === true && options.quiet !== true) shell.stderr.write(`not read: ${path} (${why})\n`);
+  };
+  const runs: string[][] = [];
+  for (const operand of operands) {
+    if (operand === '')
+      throw new UsageError('a path is empty', 'name a file, a folder, - for stdin, or git:REV[:PATH]');
+    const run = runs.at(-1);
+    if (run === undefined || isGitSource(operand) || isGitSource(run[0] ?? '')) runs.push([operand]);
+    else run.push(operand);
+  }
+  const inputs: Input[] = [];
+  for (const run of runs) {
+    const [first = ''] = run;
+    inputs.push(
+      ...(isGitSource(first)
+        ? await readGit(first, { cwd: shell.cwd, signal: shell.signal, onSkip })
+        : await readPaths(run, { stdin: shell.stdin, onSkip })),
+    );
+  }
+  return inputs;
 }
 
 /** Decodes manifests; a snapshot among them brings what it knows of its cluster. */
-export function fromManifests(inputs: readonly { readonly file: string; readonly bytes: Uint8Array }[]): Objects {
+export function fromManifests(inputs: readonly Input[]): Objects {
   const reading = readManifests(inputs);
   const meta = readSnapshotMeta(reading.objects);
   const live =

@@ -1,13 +1,8 @@
 import { run } from './run.ts';
 
-const abort = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    abort.abort();
-    // Whoever waits for something that cannot be called off is ended by the second signal.
-    process.once(signal, () => process.exit(130));
-  });
-}
+// Ctrl-C is left to the system, since a handler would wait for the end of a computation: the process ends at once. Files
+// are written whole or not at all, and what waits for another program ends that one by handlers of its own.
+const { signal } = new AbortController();
 
 process.exitCode = await run(process.argv.slice(2), {
   stdin: process.stdin,
@@ -15,5 +10,5 @@ process.exitCode = await run(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   cwd: process.cwd(),
-  signal: abort.signal,
+  signal,
 });

@@ -10,7 +10,7 @@ export interface Shell {
   readonly stderr: Screen;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
-  /** Fires on Ctrl-C and SIGTERM. */
+  /** Calls off what is waited for. */
   readonly signal: AbortSignal;
 }
 

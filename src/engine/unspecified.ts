@@ -1,4 +1,5 @@
 /** Names the missing facts behind the pairs that a connectivity report leaves unspecified. */
+import { formatIp } from '../base/ip.ts';
 import { by, byText } from '../base/order.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { ConnectivityReport } from '../model/report.ts';
@@ -73,8 +74,10 @@ function reasonsOf(prepared: Prepared, from: Place, to: Place): readonly string[
   const facts = (ports ?? []).flatMap((line) => (line.undefinedBecause === null ? [] : [line.undefinedBecause]));
   if (facts.length === 0 && undefinedBecause !== null) facts.push(undefinedBecause);
   const [src, dst] = [names(source), names(destination)];
-  const texts = facts.flatMap((text) => text.split('; ')).map((text) => generalise(text, src, dst));
-  return texts.length === 0 ? [VARIES] : [...new Set(texts)];
+  const texts = [...new Set(facts.flatMap((text) => text.split('; ')).map((text) => generalise(text, src, dst)))];
+  // That the outcome differs with something follows from the fact that is missing, where one is named.
+  const named = texts.filter((text) => !/^(?:depends on|differs by) /.test(text));
+  return named.length > 0 ? named : texts.length > 0 ? texts : [VARIES];
 }
 
 function endOf({ group, at }: Place): AskedEnd | null {
@@ -86,6 +89,7 @@ function endOf({ group, at }: Place): AskedEnd | null {
 }
 
 function names(end: AskedEnd): readonly string[] {
+  if (end.kind === 'external') return [formatIp(end.address)];
   return end.kind === 'pods' ? [...new Set(end.pods.map((pod) => `${pod.namespace}/${pod.name}`))] : [];
 }
 
@@ -94,7 +98,7 @@ function generalise(text: string, sources: readonly string[], destinations: read
   let out = text;
   const say = (all: readonly string[], part: string): void => {
     for (const name of all) {
-      for (const form of [`a pod of \`${name}\``, `host-network pod \`${name}\``, `pod \`${name}\``]) {
+      for (const form of [`a pod of \`${name}\``, `host-network pod \`${name}\``, `pod \`${name}\``, `\`${name}\``]) {
         out = out.replaceAll(form, part);
       }
     }

@@ -2,12 +2,17 @@ import type { Command } from 'commander';
 import { CompiledProgram } from '../../engine/compile.ts';
 import { diff as diffOf } from '../../engine/diff.ts';
 import { TrafficTable } from '../../engine/traffic.ts';
-import { readPaths } from '../../io/files.ts';
-import { isGitSource, readGit } from '../../io/git.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { DiffReport } from '../../model/report.ts';
 import { EXIT, worst } from '../exit-code.ts';
-import { fromManifests, type InputOptions, type Loaded, readObjects, understand } from '../input-options.ts';
+import {
+  fromManifests,
+  type InputOptions,
+  type Loaded,
+  readObjects,
+  readOperands,
+  understand,
+} from '../input-options.ts';
 import {
   addOutputOptions,
   addShowOptions,
@@ -51,6 +56,9 @@ export const diff: CliCommand = {
       .action((options: DiffOptions) =>
         run(async (shell) => {
           checkShow(options);
+          if (options.from === '-' && options.to === '-') {
+            throw new UsageError('both sides are stdin', 'write one of them to a file first');
+          }
           const before = await side(options.from ?? '', options, shell);
           const after = await side(options.to ?? '', options, shell);
           const traffic = new TrafficTable();
@@ -81,9 +89,7 @@ async function side(operand: string, options: DiffOptions, shell: Shell): Promis
     return understand(await readObjects(live, shell));
   }
   if (operand === '') throw new UsageError('a side is empty', 'name a path, git:REV[:PATH], or live');
-  const inputs = isGitSource(operand)
-    ? await readGit(operand, { cwd: shell.cwd, signal: shell.signal })
-    : await readPaths([operand], { stdin: shell.stdin });
+  const inputs = await readOperands([operand], options, shell);
   return understand(fromManifests(inputs));
 }
 

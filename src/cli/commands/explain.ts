@@ -69,7 +69,8 @@ export function explanationOf(
   const question: FlowQuestion = {
     src: src.trim(),
     dst: destination.written,
-    ...(protocol === null && port === null ? {} : { protocol: protocol ?? 'TCP' }),
+    // A name's protocol is that of the ports that bear it.
+    ...(protocol === null && typeof port !== 'number' ? {} : { protocol: protocol ?? 'TCP' }),
     ...(port === null ? {} : { port }),
     ...(options.direction === undefined ? {} : { direction: options.direction }),
   };

@@ -11,7 +11,7 @@ import { EXIT, worst } from '../exit-code.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
 import { readQuestions, type WrittenQuestion } from '../questions-file.ts';
-import type { CliCommand } from '../shell.ts';
+import { type CliCommand, UsageError } from '../shell.ts';
 
 const EXAMPLES = `
 Examples:
@@ -31,6 +31,9 @@ export const query: CliCommand = {
       .addHelpText('after', EXAMPLES)
       .action((options: InputOptions & OutputOptions & { readonly flows: string }) =>
         run(async (shell) => {
+          if (options.flows === '-' && options.filename?.includes('-') === true) {
+            throw new UsageError('questions and manifests are both stdin', 'write one of them to a file first');
+          }
           const files = await readPaths([options.flows], { stdin: shell.stdin });
           const questions = files.flatMap(({ file, bytes }) => readQuestions(new TextDecoder().decode(bytes), file));
           const loaded = await load(options, shell);

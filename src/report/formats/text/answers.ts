@@ -126,7 +126,10 @@ export function* explanationText(report: Explanation, options: RenderOptions): G
   yield* line({ indent: '', mark: [verdict, report.verdict], text: headline(report) }, page);
   yield '';
   for (const end of endsOf(report)) {
-    yield* endWalk(end, end.direction === 'egress' ? src : dst, report.considered, page);
+    // What depends on the port is told port by port.
+    const apart = report.byPorts === undefined || report.byPorts.length < 2 ? null : report.undefinedBecause;
+    const missing = end.missing.filter((fact) => fact !== apart);
+    yield* endWalk({ ...end, missing }, end.direction === 'egress' ? src : dst, report.considered, page);
     yield '';
   }
   if (report.byPorts !== undefined && report.byPorts.length > 1) {
