@@ -11,9 +11,9 @@ import { EVERYTHING, type Selector, selectorKey } from '../model/selector.ts';
 import type { EndpointClass } from './classes.ts';
 import type { CompiledProgram, SubjectProgram } from './compile.ts';
 import { symbolic, type TrafficOutcome } from './evaluate.ts';
-import { matchNamespace } from './match.ts';
+import { matchNamespace, matchUnknownAddress } from './match.ts';
 import { type Group, groupsOf, predicatesOf } from './pairs.ts';
-import type { Bit, Predicate } from './predicates.ts';
+import { BIT, type Bit, type Predicate } from './predicates.ts';
 import { implies } from './selector-algebra.ts';
 import { NO_TRAFFIC, type TrafficId } from './traffic.ts';
 
@@ -210,8 +210,6 @@ function coversProtocol(program: CompiledProgram, granted: TrafficId, protocol: 
   return program.traffic.subtract(whole, granted) === NO_TRAFFIC;
 }
 
-const BIT: Readonly<Record<Truth, Bit>> = { no: 0, yes: 1, maybe: 2 };
-
 /** What is known of a predicate for every pod of a class. */
 function bitOf(
   program: CompiledProgram,
@@ -224,7 +222,7 @@ function bitOf(
   const { match } = predicate;
   if (match.kind === 'addresses') {
     if (match.cidr.family !== family) return 0;
-    return match.cidr.prefix === 0 && match.except.length === 0 ? 1 : 2;
+    return BIT[matchUnknownAddress(match, 'inside')];
   }
   if (match.kind !== 'pods' || term === null) return 0;
   return BIT[

@@ -5,7 +5,8 @@ import type { Conn } from '../model/report.ts';
 import type { EndpointClass } from './classes.ts';
 import type { CompiledProgram } from './compile.ts';
 import { symbolic } from './evaluate.ts';
-import type { Bit, Predicate } from './predicates.ts';
+import { matchUnknownAddress } from './match.ts';
+import { BIT, type Bit, type Predicate } from './predicates.ts';
 import { ALL_TRAFFIC, NO_TRAFFIC, type TrafficId } from './traffic.ts';
 
 /**
@@ -22,7 +23,7 @@ export function fromUnknownPod(program: CompiledProgram, own: EndpointClass): Tr
       if (match.kind === 'pods') return match.pods.kind === 'nothing' ? 0 : 2;
       if (match.kind === 'addresses') {
         if (match.cidr.family !== family) return 0;
-        return match.cidr.prefix === 0 && match.except.length === 0 ? 1 : 2;
+        return BIT[matchUnknownAddress(match, 'inside')];
       }
       return 0;
     };

@@ -1,4 +1,4 @@
-import { covers, type Family, type Ip } from '../base/ip.ts';
+import { type Cidr, covers, type Family, type Ip, parseCidr } from '../base/ip.ts';
 import { all, any, not, type Truth, truth } from '../base/truth.ts';
 import type { Cluster, Namespace, Node, Pod } from '../model/cluster.ts';
 import type { Endpoint, Flow } from '../model/flow.ts';
@@ -115,6 +115,32 @@ function isClusterName(pattern: string): boolean {
   return /(^|\.)(svc|pod)(\.|$)/.test(pattern);
 }
 
+/** Blocks in which no pod and no node has its address: this network, loopback, link-local, multicast, reserved (S9.2). */
+const NEVER_INSIDE: readonly Cidr[] = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '::/127',
+  'fe80::/10',
+  'ff00::/8',
+].flatMap((text) => parseCidr(text) ?? []);
+
+/**
+ * Whether an address of which only the family is known is in a block: of a pod or node of the cluster (`inside`), or one
+ * that a name outside stands for.
+ */
+export function matchUnknownAddress(match: EndpointMatch & { kind: 'addresses' }, of: 'inside' | 'outside'): Truth {
+  const isImpossible = (block: Cidr): boolean =>
+    of === 'inside' &&
+    NEVER_INSIDE.some(
+      (never) => never.family === block.family && never.first <= block.first && block.last <= never.last,
+    );
+  if (isImpossible(match.cidr)) return 'no';
+  return match.cidr.prefix === 0 && match.except.every(isImpossible) ? 'yes' : 'maybe';
+}
+
 /** Whether an endpoint is one that `match` means, seen from a policy whose subject is in namespace `subject`. */
 export function matchEndpoint(
   match: EndpointMatch,
@@ -144,7 +170,7 @@ export function matchEndpoint(
       if (match.cidr.family !== family) return 'no';
       const inside = (ip: Ip): boolean => covers(match.cidr, ip) && !match.except.some((hole) => covers(hole, ip));
       const addresses = addressesOf(endpoint, family, facts);
-      if (addresses === 'unknown') return match.cidr.prefix === 0 && match.except.length === 0 ? 'yes' : 'maybe';
+      if (addresses === 'unknown') return matchUnknownAddress(match, endpoint.kind === 'domain' ? 'outside' : 'inside');
       const hits = addresses.filter(inside).length;
       return hits === 0 ? 'no' : hits === addresses.length ? 'yes' : 'maybe';
     }

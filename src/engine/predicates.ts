@@ -6,7 +6,7 @@ import { selectorKey, selects } from '../model/selector.ts';
 import type { AddressPartition } from './address-partition.ts';
 import { ClassSet } from './class-set.ts';
 import type { ClassTable, EndpointClass } from './classes.ts';
-import { type Facts, matchDomain, matchEndpoint, matchNamespace } from './match.ts';
+import { type Facts, matchDomain, matchEndpoint, matchNamespace, matchUnknownAddress } from './match.ts';
 
 /** An endpoint match resolved for one cluster: the classes that it holds surely, and those that it may hold. */
 export interface Predicate {
@@ -25,6 +25,8 @@ export interface Predicate {
 
 /** What is known of a predicate for a class: 0 no, 1 yes, 2 maybe. */
 export type Bit = 0 | 1 | 2;
+
+export const BIT: Readonly<Record<Truth, Bit>> = { no: 0, yes: 1, maybe: 2 };
 
 export function test(predicate: Predicate, family: Family, subject: EndpointClass): Bit {
   if (predicate.family !== null && predicate.family !== family) return 0;
@@ -159,7 +161,7 @@ export class PredicateTable {
         return matchNamespace(match.namespaces, subject.namespace, relativeTo);
       case 'addresses': {
         const groups = subject.groups[match.cidr.family];
-        if (groups === 'unknown') return match.cidr.prefix === 0 && match.except.length === 0 ? 'yes' : 'maybe';
+        if (groups === 'unknown') return matchUnknownAddress(match, subject.kind === 'domain' ? 'outside' : 'inside');
         if (groups.length === 0) return 'no';
         const inside = this.#groupsIn(match);
         const hits = groups.filter((group) => inside.has(group)).length;
