@@ -34,7 +34,7 @@ export function originOf(kind: string, namespace: string | null, name: string, f
 
 const KEYS = ['a', 'b'];
 const VALUES = ['x', 'y'];
-const SPACES = ['n0', 'n1', 'n2'];
+const SPACES = ['n0', 'n1'];
 const NODES = ['k0', 'k1'];
 
 const labels: fc.Arbitrary<Labels> = fc
@@ -52,6 +52,7 @@ const leaf: fc.Arbitrary<Selector> = fc.oneof(
 );
 const selector: fc.Arbitrary<Selector> = fc.oneof(
   { weight: 4, arbitrary: leaf },
+  { weight: 3, arbitrary: fc.constant<Selector>({ kind: 'everything' }) },
   leaf.map((of): Selector => ({ kind: 'not', of })),
   fc.array(leaf, { maxLength: 2 }).map((of): Selector => ({ kind: 'all-of', of })),
   fc.array(leaf, { minLength: 1, maxLength: 2 }).map((of): Selector => ({ kind: 'any-of', of })),
@@ -67,7 +68,7 @@ const namespaceMatch: fc.Arbitrary<NamespaceMatch> = fc.oneof(
 const BLOCKS = ['0.0.0.0/0', '10.0.0.0/30', '10.0.0.0/31', '10.0.0.1/32', '203.0.113.0/24', '::/0', 'fd00::/126'];
 
 const endpointMatch: fc.Arbitrary<EndpointMatch> = fc.oneof(
-  { weight: 1, arbitrary: fc.constant<EndpointMatch>({ kind: 'anything' }) },
+  { weight: 3, arbitrary: fc.constant<EndpointMatch>({ kind: 'anything' }) },
   { weight: 1, arbitrary: fc.constant<EndpointMatch>({ kind: 'nothing' }) },
   {
     weight: 6,
@@ -106,8 +107,15 @@ const traffic: fc.Arbitrary<TrafficMatch> = fc.oneof(
 );
 
 const match: fc.Arbitrary<Match> = fc.record({
-  peers: fc.array(endpointMatch, { maxLength: 3 }),
-  traffic: fc.oneof(fc.constant('any' as const), fc.array(traffic, { maxLength: 2 })),
+  peers: fc.oneof(
+    { weight: 5, arbitrary: fc.array(endpointMatch, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.constant([]) },
+  ),
+  traffic: fc.oneof(
+    { weight: 2, arbitrary: fc.constant('any' as const) },
+    { weight: 5, arbitrary: fc.array(traffic, { minLength: 1, maxLength: 2 }) },
+    { weight: 1, arbitrary: fc.constant([]) },
+  ),
 });
 
 type Draft = Pick<Rule, 'direction' | 'match' | 'action'>;
@@ -142,7 +150,10 @@ function policyOf(
   };
 }
 
-const isolates = fc.subarray<Direction>(['ingress', 'egress']);
+const isolates = fc.oneof(
+  { weight: 2, arbitrary: fc.constant<readonly Direction[]>(['ingress', 'egress']) },
+  { weight: 1, arbitrary: fc.subarray<Direction>(['ingress', 'egress']) },
+);
 
 const networkTier: fc.Arbitrary<Tier> = fc
   .tuple(
@@ -153,7 +164,7 @@ const networkTier: fc.Arbitrary<Tier> = fc
         isolates,
         drafts: fc.array(draft(['allow']), { maxLength: 3 }),
       }),
-      { maxLength: 5 },
+      { minLength: 1, maxLength: 6 },
     ),
     fc.boolean(),
   )
