@@ -187,7 +187,7 @@ async function readLive(options: InputOptions, shell: Shell): Promise<Objects> {
 
 /** Gives objects their meaning. */
 export function understand(read: Objects): Loaded {
-  const input = inputOf(read.objects, { missing: read.live?.missing ?? [] });
+  const input = inputOf(read.objects, { missing: read.live?.missing ?? [], stored: read.live !== null });
   let index: ClusterIndex | null = null;
   const warning = read.live === null ? null : cniWarning(read.live.cni);
   return {

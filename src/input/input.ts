@@ -19,6 +19,8 @@ export interface InputOptions {
   readonly profile?: Profile;
   /** Resources of a live cluster that could not be read. */
   readonly missing?: readonly Missing[];
+  /** The objects come out of an API server, so none of them can have been refused. */
+  readonly stored?: boolean;
 }
 
 /** The tiers that lack policies when a resource could not be read. */
@@ -36,10 +38,11 @@ const TIERS_OF: Readonly<Record<string, readonly TierSlot[]>> = {
 export function inputOf(objects: readonly KubeObject[], options: InputOptions = {}): Input {
   const missing = options.missing ?? [];
   const unique = dropDuplicates(objects);
-  const policies = readPolicies(unique.objects);
+  const policies = readPolicies(unique.objects, { stored: options.stored === true });
   const unread: Partial<Record<TierSlot, string>> = { ...policies.unread };
   for (const { resource, group, reason } of missing) {
-    for (const slot of TIERS_OF[`${resource}.${group}`] ?? []) unread[slot] ??= `${resource} could not be read: ${reason}`;
+    for (const slot of TIERS_OF[`${resource}.${group}`] ?? [])
+      unread[slot] ??= `${resource} could not be read: ${reason}`;
   }
   const { program, diagnostics } = assemble(policies.fragments, { profile: options.profile ?? 'kubernetes', unread });
   // Namespaces of policies are part of the cluster, too, so all objects are given; policies make no endpoints.

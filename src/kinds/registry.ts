@@ -61,8 +61,16 @@ export interface PolicyReading {
   readonly rest: readonly KubeObject[];
 }
 
-/** Lowers every policy among the objects. One that an API server would refuse is left out; nothing is thrown. */
-export function readPolicies(objects: readonly KubeObject[]): PolicyReading {
+export interface PolicyOptions {
+  /** The objects come out of an API server (a live cluster, a snapshot of one): none of them can have been refused. */
+  readonly stored?: boolean;
+}
+
+/**
+ * Lowers every policy among the objects; nothing is thrown. One that an API server would refuse is left out, unless it is
+ * stored in one all the same (older rules, another schema): then it counts, and what cannot be understood fails closed.
+ */
+export function readPolicies(objects: readonly KubeObject[], options: PolicyOptions = {}): PolicyReading {
   const fragments: Fragment[] = [];
   const diagnostics: Diagnostic[] = [];
   const foreign: KubeObject[] = [];
@@ -73,7 +81,8 @@ export function readPolicies(objects: readonly KubeObject[]): PolicyReading {
       (isForeign(object.ref) ? foreign : rest).push(object);
       continue;
     }
-    const complaints = kind.validate(object);
+    const stored = options.stored === true || object.ref.source === null;
+    const complaints = stored ? kind.validate(object).map(unrefused) : kind.validate(object);
     if (complaints.some((complaint) => complaint.refused === true)) {
       diagnostics.push(...complaints);
       continue;
@@ -85,6 +94,11 @@ export function readPolicies(objects: readonly KubeObject[]): PolicyReading {
   const versions = unreadVersions(rest);
   diagnostics.push(...versions.diagnostics, ...reportForeign(foreign));
   return { fragments, diagnostics, unread: versions.unread, rest: versions.rest };
+}
+
+function unrefused(complaint: Diagnostic): Diagnostic {
+  const { refused: _, ...rest } = complaint;
+  return rest;
 }
 
 /**

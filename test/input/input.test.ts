@@ -32,6 +32,17 @@ describe('objects get their meaning', () => {
     expect(unread('projectcalico.org')).toEqual([]);
   });
 
+  test('S10.5 what a server stores counts, even if a newer one would refuse it', () => {
+    const refused = POLICY.replace('podSelector: {}', 'podSelector: {}, policyTypes: [Ingress, Egress, Ingress]');
+    const count = (stored: boolean) =>
+      inputOf(objectsIn(refused), { stored }).program.tiers.flatMap((tier) => tier.policies).length;
+    expect(count(false)).toBe(0);
+    expect(count(true)).toBe(1);
+    const { diagnostics } = inputOf(objectsIn(refused), { stored: true });
+    expect(diagnostics).toMatchObject([{ severity: 'error' }]);
+    expect(diagnostics[0]?.refused).toBeUndefined();
+  });
+
   test('of two objects of one name the last counts, with an error on the first', () => {
     const second = POLICY.replace('podSelector: {}', 'podSelector: {matchLabels: {app: web}}');
     const { program, diagnostics } = inputOf(objectsIn(`${POLICY}---${second}`));
