@@ -2,13 +2,7 @@ import { byNumber, byText } from '../../base/order.ts';
 import type { Graph, GraphNode } from '../graph.ts';
 import { type Bundle, bundlesOf } from './bundles.ts';
 import { layersOf } from './layers.ts';
-
-export interface Rect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
+import { type Column, columnOf, type Rect, route } from './route.ts';
 
 export interface PlacedNode extends Rect {
   readonly node: GraphNode;
@@ -46,8 +40,6 @@ const BOX_PADDING = 12;
 const BOX_TITLE = 24;
 const BOX_GAP = 22;
 const LANE_GAP = 30;
-/** How near a line may pass a node that it does not belong to. */
-const CLEARANCE = 3.5;
 const LONGEST_NAME = 30;
 const LONGEST_OUTSIDE = 52;
 const LONGEST_PORTS = 26;
@@ -110,7 +102,7 @@ export function layout(whole: Graph): Picture {
   const groups = groupsOf(graph, left, right);
   orderRows(groups, bundles);
 
-  const columnOf = new Map<GraphNode, number>();
+  const columnNumber = new Map<GraphNode, number>();
   const columns: GraphNode[][] = [];
   const bands: { readonly groups: readonly Group[]; readonly first: number; readonly count: number }[] = [];
   for (const layer of [...new Set(groups.map((group) => group.layer))].sort(byNumber)) {
@@ -119,14 +111,14 @@ export function layout(whole: Graph): Picture {
     bands.push({ groups: members, first: columns.length, count });
     for (let i = 0; i < count; i++) {
       const column = members.flatMap((group) => group.columns[i] ?? []);
-      for (const node of column) columnOf.set(node, columns.length);
+      for (const node of column) columnNumber.set(node, columns.length);
       columns.push(column);
     }
   }
 
   const lanes: { readonly bundle: Bundle; readonly lane: number; readonly forward: boolean }[] = bundles.map(
     (bundle) => {
-      const at = (node: GraphNode): number => columnOf.get(node) ?? 0;
+      const at = (node: GraphNode): number => columnNumber.get(node) ?? 0;
       const destinations = bundle.destinations.map(at);
       const first = Math.min(...destinations);
       const forward = Math.max(...bundle.sources.map(at)) < first;
@@ -197,8 +189,17 @@ export function layout(whole: Graph): Picture {
     }
   }
 
-  const obstacles = columns.map((column, i) => obstaclesOf(column, boxes, placed, columnX[i] ?? 0, widths[i] ?? 0));
-  const pills = placePills(lanes, placed, laneX, laneWidths, columnOf, obstacles);
+  const obstacles = columns.map((column, i) => {
+    const [left, width] = [columnX[i] ?? 0, widths[i] ?? 0];
+    const over = boxes.filter((box) => box.x < left + width && box.x + box.width > left);
+    return columnOf(
+      left,
+      width,
+      column.flatMap((node) => placed.get(node) ?? []),
+      over.map((box) => ({ ...box, height: BOX_TITLE })),
+    );
+  });
+  const pills = placePills(lanes, placed, laneX, laneWidths, columnNumber, obstacles);
   const bottom = Math.max(MARGIN + tallest, ...pills.map((pill) => pill.y + pill.height));
   return { width, height: bottom + MARGIN, boxes, nodes: [...placed.values()], bundles: pills };
 }
@@ -292,7 +293,7 @@ function placePills(
   placed: ReadonlyMap<GraphNode, PlacedNode>,
   laneX: readonly number[],
   laneWidths: readonly number[],
-  columnOf: ReadonlyMap<GraphNode, number>,
+  columnNumber: ReadonlyMap<GraphNode, number>,
   obstacles: readonly Column[],
 ): readonly PlacedBundle[] {
   const middle = (node: GraphNode): number => (placed.get(node)?.y ?? 0) + NODE_HEIGHT / 2;
@@ -309,7 +310,7 @@ function placePills(
       const width = text.length * SMALL_CHARACTER + 16;
       const x = (laneX[lane] ?? 0) + ((laneWidths[lane] ?? 0) - width) / 2;
       const pill = { x, y: y - PILL_HEIGHT / 2, width, height: PILL_HEIGHT };
-      out.push({ ...pill, bundle, text, ...curves({ bundle, lane, forward }, pill, placed, columnOf, obstacles) });
+      out.push({ ...pill, bundle, text, ...curves({ bundle, lane, forward }, pill, placed, columnNumber, obstacles) });
     }
   }
   return out;
@@ -343,69 +344,11 @@ function spread<T extends { readonly wish: number }>(items: readonly T[]): reado
   return items.map((item, i) => ({ ...item, y: ys[i] ?? MARGIN }));
 }
 
-/** What a line that crosses a column has to keep clear of: nodes and titles, from top to bottom. */
-interface Column {
-  readonly x: number;
-  readonly width: number;
-  readonly taken: readonly (readonly [number, number])[];
-}
-
-function obstaclesOf(
-  column: readonly GraphNode[],
-  boxes: readonly PlacedBox[],
-  placed: ReadonlyMap<GraphNode, PlacedNode>,
-  x: number,
-  width: number,
-): Column {
-  const nodes = column.flatMap((node): (readonly [number, number])[] => {
-    const at = placed.get(node);
-    return at === undefined ? [] : [[at.y - CLEARANCE, at.y + at.height + CLEARANCE]];
-  });
-  const titles = boxes
-    .filter((box) => box.x < x + width && box.x + box.width > x)
-    .map((box) => [box.y - CLEARANCE, box.y + BOX_TITLE - CLEARANCE] as const);
-  const taken: [number, number][] = [];
-  for (const [top, bottom] of [...nodes, ...titles].sort((a, b) => a[0] - b[0])) {
-    const last = taken.at(-1);
-    if (last !== undefined && top <= last[1] + 1) last[1] = Math.max(last[1], bottom);
-    else taken.push([top, bottom]);
-  }
-  return { x, width, taken };
-}
-
-/** The height nearest to `y` at which a line can cross the column. */
-function clear(column: Column, y: number): number {
-  const hit = column.taken.find(([top, bottom]) => top < y && y < bottom);
-  if (hit === undefined) return y;
-  return y - hit[0] < hit[1] - y && hit[0] > MARGIN / 2 ? hit[0] : hit[1];
-}
-
-interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-/** From one point to another around the nodes of the columns between them. */
-function route(from: Point, to: Point, between: readonly (Column | undefined)[]): string {
-  const leftwards = to.x < from.x;
-  let path = `M${n(from.x)} ${n(from.y)}`;
-  let at = from;
-  for (const column of between) {
-    if (column === undefined) continue;
-    const start = leftwards ? column.x + column.width + 6 : column.x - 6;
-    const end = leftwards ? column.x - 6 : column.x + column.width + 6;
-    const y = clear(column, at.y + ((to.y - at.y) * (start - at.x)) / (to.x - at.x || 1));
-    path += `${curve(at, { x: start, y }, leftwards)}H${n(end)}`;
-    at = { x: end, y };
-  }
-  return path + curve(at, to, leftwards);
-}
-
 function curves(
   { bundle, lane, forward }: { readonly bundle: Bundle; readonly lane: number; readonly forward: boolean },
   pill: Rect,
   placed: ReadonlyMap<GraphNode, PlacedNode>,
-  columnOf: ReadonlyMap<GraphNode, number>,
+  columnNumber: ReadonlyMap<GraphNode, number>,
   columns: readonly Column[],
 ): Pick<PlacedBundle, 'inputs' | 'outputs'> {
   const y = pill.y + pill.height / 2;
@@ -414,7 +357,7 @@ function curves(
   // Lane `i` lies just left of column `i`.
   const inputs = bundle.sources.flatMap((node) => {
     const at = placed.get(node);
-    const column = columnOf.get(node);
+    const column = columnNumber.get(node);
     if (at === undefined || column === undefined) return [];
     const exit = at.y + NODE_HEIGHT / 2 + 4;
     return column < lane
@@ -423,7 +366,7 @@ function curves(
   });
   const outputs = bundle.destinations.flatMap((node) => {
     const at = placed.get(node);
-    const column = columnOf.get(node);
+    const column = columnNumber.get(node);
     if (at === undefined || column === undefined) return [];
     const entry = at.y + NODE_HEIGHT / 2 - 4;
     return forward
@@ -431,14 +374,4 @@ function curves(
       : [route(left, { x: at.x + at.width + 1, y: entry }, columns.slice(column + 1, lane).reverse())];
   });
   return { inputs, outputs };
-}
-
-/** A curve that leaves and arrives horizontally. */
-function curve(from: Point, to: Point, leftwards: boolean): string {
-  const bend = Math.max(8, Math.min(120, Math.abs(to.x - from.x) / 2)) * (leftwards ? -1 : 1);
-  return `C${n(from.x + bend)} ${n(from.y)} ${n(to.x - bend)} ${n(to.y)} ${n(to.x)} ${n(to.y)}`;
-}
-
-function n(value: number): string {
-  return String(Math.round(value * 10) / 10);
 }
