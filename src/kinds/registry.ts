@@ -81,8 +81,7 @@ export function readPolicies(objects: readonly KubeObject[], options: PolicyOpti
       (isForeign(object.ref) ? foreign : rest).push(object);
       continue;
     }
-    const stored = options.stored === true || object.ref.source === null;
-    const complaints = stored ? kind.validate(object).map(unrefused) : kind.validate(object);
+    const complaints = options.stored === true ? kind.validate(object).map(unrefused) : kind.validate(object);
     if (complaints.some((complaint) => complaint.refused === true)) {
       diagnostics.push(...complaints);
       continue;
