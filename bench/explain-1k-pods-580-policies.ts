@@ -27,22 +27,27 @@ const next = (below: number): number => numbers.next().value % below;
 const outside: Ip | null = parseIp('203.0.113.7');
 const PORTS = [80, 443, 5432, 8080, 9090];
 
-function endpoint(): Endpoint {
-  const pod = pods[next(pods.length)];
+function endpointAt(at: number): Endpoint {
+  const pod = pods[at % pods.length];
   if (pod === undefined || (next(20) === 0 && outside !== null)) {
     return { kind: 'external', address: outside ?? { family: 4, value: 1n } };
   }
   return { kind: 'pod', pod };
 }
 
-const flows: Flow[] = Array.from({ length: 100_000 }, () => ({
-  source: endpoint(),
-  destination: endpoint(),
-  protocol: 'TCP',
-  port: PORTS[next(PORTS.length)] ?? 80,
-  family: null,
-  viaService: false,
-}));
+// Every second flow stays among neighbours, mostly in one namespace, where near misses are.
+const flows: Flow[] = Array.from({ length: 100_000 }, () => {
+  const source = next(pods.length);
+  const destination = next(2) === 0 ? source + next(12) : next(pods.length);
+  return {
+    source: endpointAt(source),
+    destination: endpointAt(destination),
+    protocol: 'TCP',
+    port: PORTS[next(PORTS.length)] ?? 80,
+    family: null,
+    viaService: false,
+  };
+});
 
 const prepared = prepareExplain(program, factsOf(cluster));
 process.stdout.write(`${pods.length} pods, ${policies} policies\n`);

@@ -3,6 +3,7 @@ import type { Truth } from '../base/truth.ts';
 import type { Pod } from '../model/cluster.ts';
 import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../model/program.ts';
 import { type Facts, matchEndpoint, matchNamespace } from './match.ts';
+import { unmet } from './near-miss.ts';
 
 /** A policy that selects a pod, for certain or perhaps. */
 export interface Selected {
@@ -11,12 +12,22 @@ export interface Selected {
   readonly rules: Readonly<Record<Direction, readonly Rule[]>>;
 }
 
+/** A policy that does not select a pod, but for one label whose value looks misspelt. */
+export interface Overlooked {
+  readonly policy: Policy;
+  readonly rules: Readonly<Record<Direction, readonly Rule[]>>;
+  /** Which label differs. */
+  readonly text: string;
+}
+
 /** A program with the indexes that make single answers cheap. */
 export interface Prepared {
   readonly program: PolicyProgram;
   readonly facts: Facts;
   /** The policies of a tier that select the pod, in the tier's order. */
   selected(tier: Tier, pod: Pod, family: Family): readonly Selected[];
+  /** The policies of a tier that may have been meant to select the pod. */
+  overlooked(tier: Tier, pod: Pod): readonly Overlooked[];
 }
 
 interface TierIndex {
@@ -26,6 +37,7 @@ interface TierIndex {
   /** Positions of policies that can select a pod of a namespace, filled on demand. */
   readonly inNamespace: Map<string, readonly number[]>;
   readonly ofPod: Readonly<Record<Family, WeakMap<Pod, readonly Selected[]>>>;
+  readonly overlooked: WeakMap<Pod, readonly Overlooked[]>;
 }
 
 /** Indexes a program for {@link explainPrepared} and what builds on it: once per program and cluster, not per question. */
@@ -78,6 +90,23 @@ export function prepareExplain(program: PolicyProgram, facts: Facts): Prepared {
       index.ofPod[family].set(pod, out);
       return out;
     },
+    overlooked(tier, pod) {
+      const index = indexes.get(tier);
+      if (index === undefined) return [];
+      const cached = index.overlooked.get(pod);
+      if (cached !== undefined) return cached;
+      const namespace = facts.cluster.namespaces.get(pod.namespace) ?? null;
+      const out: Overlooked[] = [];
+      for (const position of positions(tier, index, pod.namespace)) {
+        const policy = tier.policies[position];
+        if (policy?.subject.kind !== 'pods' || namespace === null) continue;
+        if (matchNamespace(policy.subject.namespaces, namespace, namespace) !== 'yes') continue;
+        const [label, ...more] = unmet(policy.subject.pods, pod.labels, 'the pod');
+        if (label?.typo === true && more.length === 0) out.push({ policy, rules: rulesOf(policy), text: label.text });
+      }
+      index.overlooked.set(pod, out);
+      return out;
+    },
   };
 }
 
@@ -91,5 +120,11 @@ function indexOf(tier: Tier): TierIndex {
       else list.push(position);
     } else general.push(position);
   }
-  return { named, general, inNamespace: new Map(), ofPod: { 4: new WeakMap(), 6: new WeakMap() } };
+  return {
+    named,
+    general,
+    inNamespace: new Map(),
+    ofPod: { 4: new WeakMap(), 6: new WeakMap() },
+    overlooked: new WeakMap(),
+  };
 }

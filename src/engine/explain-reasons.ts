@@ -175,7 +175,43 @@ export function considered(
     }
   }
   misses.sort((a, b) => a.miss.distance - b.miss.distance);
-  return [...reasons, ...misses.map((one) => one.reason)];
+  const overlooked = overlookedPolicies(prepared, direction, flow, trace, reached, verdict, ending);
+  return [...reasons, ...overlooked, ...misses.map((one) => one.reason)];
+}
+
+/** Rules that match and would matter, if only their policy selected the end: a misspelt label in the selector or the pod. */
+function overlookedPolicies(
+  prepared: Prepared,
+  direction: Direction,
+  flow: Flow,
+  trace: Trace,
+  reached: number,
+  verdict: VerdictKind,
+  ending: Ending | null,
+): readonly Reason[] {
+  const { own, peer } = endsOf(direction, flow);
+  if (own.kind !== 'pod') return [];
+  const out: Reason[] = [];
+  for (const tier of prepared.program.tiers.slice(0, reached)) {
+    for (const { policy, rules, text } of prepared.overlooked(tier, own.pod)) {
+      const rule = rules[direction].find(
+        (each) => matchRule(prepared, each, own.pod, peer, flow, trace.family) === 'yes',
+      );
+      if (rule === undefined || !matters(rule, tier, verdict, ending)) continue;
+      const field = policy.origin.object.kind === 'NetworkPolicy' ? 'spec.podSelector' : 'spec.subject';
+      out.push({
+        kind: 'near-miss',
+        policy: policy.id,
+        rule: rule.origin.field,
+        tier: tier.name,
+        action: rule.action,
+        text: `rule \`${rule.origin.field}\` of \`${policy.id}\` matches, but the policy does not select ${wordEndpoint(own)}: ${text}`,
+        origin: { object: policy.origin.object, field },
+        fix: `make the labels of ${wordEndpoint(own)} and \`${field}\` agree`,
+      });
+    }
+  }
+  return out;
 }
 
 /** Whether the deciding reasons speak of a policy already. */

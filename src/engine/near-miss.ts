@@ -1,5 +1,5 @@
 import { type Cidr, covers, type Family, formatCidr, formatIp, type Ip } from '../base/ip.ts';
-import { editDistance } from '../base/suggest.ts';
+import { editDistance, suggest } from '../base/suggest.ts';
 import type { Namespace, Pod } from '../model/cluster.ts';
 import type { Endpoint, Flow } from '../model/flow.ts';
 import type { EndpointMatch, TrafficMatch } from '../model/match.ts';
@@ -167,6 +167,8 @@ export interface Unmet {
   readonly text: string;
   /** How far the labels are from it: the edits between two values, or a constant. */
   readonly distance: number;
+  /** The values are so alike that one of them may be a slip of the pen. */
+  readonly typo?: true;
 }
 
 /** The requirements that labels do not meet; empty if the selector accepts them. `what` names what carries them. */
@@ -183,7 +185,11 @@ export function unmet(selector: Selector, labels: Labels, what: string): readonl
       if (value === undefined) return [{ text: `${what} lacks label \`${selector.key}${wanted}\``, distance: 3 }];
       const edits = Math.min(3, ...selector.values.map((each) => editDistance(value, each, 3)));
       const text = `${what} has label \`${selector.key}=${value}\` ≠ \`${selector.key}${wanted}\``;
-      return [{ text, distance: edits }];
+      return [
+        suggest(value, selector.values, 1).length > 0
+          ? { text, distance: edits, typo: true }
+          : { text, distance: edits },
+      ];
     }
     case 'exists':
       return [{ text: `${what} lacks label \`${selector.key}\``, distance: 3 }];

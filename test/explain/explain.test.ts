@@ -244,6 +244,23 @@ describe('near misses', () => {
     expect(ingress?.caveats.some((text) => text.includes('S11.12'))).toBe(true);
   });
 
+  test('S2.1: a policy that misses the pod by a misspelt label comes first; one for another workload is not told', () => {
+    const typo = manifestWorld(
+      documents(
+        namespace('a'),
+        pod('a/to', { labels: { app: 'frontend' }, ip: '10.0.0.1' }),
+        pod('a/from', { labels: { app: 'from' }, ip: '10.0.0.2' }),
+        networkPolicy('a/deny', '{podSelector: {}}'),
+        networkPolicy('a/allow', '{podSelector: {matchLabels: {app: fronted}}, ingress: [{ports: [{port: 80}]}]}'),
+        networkPolicy('a/else', '{podSelector: {matchLabels: {app: backend}}, ingress: [{ports: [{port: 80}]}]}'),
+      ),
+    );
+    const reasons = typo.ask('a/from', 'a/to', 80).ingress?.reasons;
+    expect(nearMisses(reasons)).toEqual(['NetworkPolicy/a/allow spec.podSelector']);
+    // On another port its rule would not help either.
+    expect(nearMisses(typo.ask('a/from', 'a/to', 81).ingress?.reasons)).toEqual([]);
+  });
+
   test('S2.7: nearer misses come first', () => {
     const many = manifestWorld(
       documents(
