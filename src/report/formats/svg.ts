@@ -4,7 +4,7 @@ import type { Format } from '../format.ts';
 import { connectivityGraph, diffGraph, type EdgeState, type Graph } from '../graph.ts';
 import { peerNames } from '../peers.ts';
 import type { Bundle } from '../picture/bundles.ts';
-import { layout, type PlacedBundle, shorten } from '../picture/layout.ts';
+import { LONGEST_NAME, layout, type PlacedBundle, shorten } from '../picture/layout.ts';
 import { type MatrixCell, matrixOf } from '../picture/matrix.ts';
 import { STYLE } from '../picture/style.ts';
 import { classesOf } from '../rows.ts';
@@ -50,7 +50,7 @@ function* arrows(graph: Graph, title: string): Generator<string> {
   yield `<style>${picture.bundles.map((_, i) => `svg:has(#b${i}:hover) #l${i} path{stroke-width:2.6;opacity:1}`).join('\n')}</style>\n`;
   for (const [i, bundle] of picture.bundles.entries()) yield* lines(bundle, i, text);
   for (const box of picture.boxes) {
-    yield `<text class="title" x="${n(box.x + 12)}" y="${n(box.y + 16)}">${xml(shorten(visible(box.title), 30))}</text>\n`;
+    yield `<text class="title" x="${n(box.x + 12)}" y="${n(box.y + 16)}">${xml(shorten(visible(box.title), LONGEST_NAME))}</text>\n`;
   }
   for (const [i, bundle] of picture.bundles.entries()) yield pill(bundle, i, text);
   for (const { node, text: label, x, y, width, height } of picture.nodes) {

@@ -40,7 +40,7 @@ const BOX_PADDING = 12;
 const BOX_TITLE = 24;
 const BOX_GAP = 22;
 const LANE_GAP = 30;
-const LONGEST_NAME = 30;
+export const LONGEST_NAME = 36;
 const LONGEST_OUTSIDE = 52;
 const LONGEST_PORTS = 26;
 /** Longer columns are folded, so that the picture stays near the shape of a screen. */
