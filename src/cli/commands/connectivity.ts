@@ -82,7 +82,8 @@ function show(report: ConnectivityReport, shown: (id: string) => boolean): Conne
     ...report,
     allowed,
     unspecified,
-    peers: report.peers.filter((peer) => shown(peer) || named.has(peer)),
+    // Ranges stay, all of them: only together do they tell a part of the outside from the whole of it.
+    peers: report.peers.filter((peer) => shown(peer) || named.has(peer) || !peer.endsWith(']')),
     ingressController: report.ingressController.filter(({ dst }) => shown(dst)),
     replicas: report.replicas.filter(({ workload }) => shown(workload)),
   };
