@@ -339,7 +339,8 @@ export class CompiledProgram {
     const tiers: SubjectTier[] = [];
     this.#tiers.forEach((tier, index) => {
       const own = selecting.filter((policy) => policy.tier === index).sort(byEvaluation);
-      if (own.length === 0 && tier.unread === null) return;
+      // S7.6: policies that could not be read govern no node, no host-network pod and nothing outside either.
+      if (of.kind !== 'pod' || (own.length === 0 && tier.unread === null)) return;
       let isolated: Bit = 0;
       const ranks: { policy: CompiledPolicy; selected: Bit; rules: readonly CompiledRule[] }[][] = [];
       let rank: number | null = null;

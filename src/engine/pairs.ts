@@ -435,13 +435,7 @@ function pairOf(maps: PeerMaps, source: Group, destination: Group): Pair | null 
             add(NO_TRAFFIC, NO_TRAFFIC);
             continue;
           }
-          const ingress = maps.outcome(
-            to.unit,
-            'ingress',
-            from.unit,
-            family,
-            from.unit.kind === 'host' ? ownNode : 'no',
-          );
+          const ingress = maps.outcome(to.unit, 'ingress', from.unit, family, ownNodeOf(from.unit, ownNode));
           const allow = table.intersect(egress.allow, ingress.allow);
           const deny = table.union(egress.deny, ingress.deny);
           add(table.subtract(allow, deny), table.intersect(allow, deny));

@@ -2,6 +2,7 @@
 import { parseIp } from '../../src/base/ip.ts';
 import { type Input, inputOf } from '../../src/input/input.ts';
 import type { KubeObject } from '../../src/manifest/object.ts';
+import type { Missing } from '../../src/model/cluster.ts';
 import type { Endpoint } from '../../src/model/flow.ts';
 import { type KubeJson, OUTSIDE } from './generators.ts';
 
@@ -21,8 +22,8 @@ export function objectsOf(objects: readonly KubeJson[]): KubeObject[] {
   });
 }
 
-export function read(objects: readonly KubeJson[]): Input {
-  return inputOf(objectsOf(objects));
+export function read(objects: readonly KubeJson[], missing: readonly Missing[] = []): Input {
+  return inputOf(objectsOf(objects), { missing });
 }
 
 export function endpointsOf(input: Input): Endpoint[] {
