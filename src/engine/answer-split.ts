@@ -60,7 +60,7 @@ function cutByPolicies(
 /** The parts of a block that no address block of the program tells apart, in order. */
 export function rangeParts(prepared: Prepared, block: Cidr): readonly IpRange[] {
   const starts = new Set<bigint>([block.first]);
-  for (const edge of edgesOf(prepared)) {
+  for (const edge of edgesOf(prepared).blocks) {
     if (edge.family !== block.family) continue;
     if (edge.first > block.first && edge.first <= block.last) starts.add(edge.first);
     if (edge.last >= block.first && edge.last < block.last) starts.add(edge.last + 1n);
@@ -73,10 +73,17 @@ export function rangeParts(prepared: Prepared, block: Cidr): readonly IpRange[] 
   }));
 }
 
-const EDGES = new WeakMap<Prepared, readonly Cidr[]>();
+interface Edges {
+  readonly blocks: readonly Cidr[];
+  /** First addresses of the stretches that no block divides, sorted. */
+  readonly starts: Readonly<Record<Family, readonly bigint[]>>;
+  readonly classKeys: WeakMap<Pod, string>;
+}
+
+const EDGES = new WeakMap<Prepared, Edges>();
 
 /** Every block that a policy of the program names, as subject, peer or exception. */
-function edgesOf(prepared: Prepared): readonly Cidr[] {
+function edgesOf(prepared: Prepared): Edges {
   const known = EDGES.get(prepared);
   if (known !== undefined) return known;
   const out = new Map<string, Cidr>();
@@ -90,9 +97,26 @@ function edgesOf(prepared: Prepared): readonly Cidr[] {
       for (const rule of policy.rules) for (const peer of rule.match.peers) add(peer);
     }
   }
-  const edges = [...out.values()];
+  const blocks = [...out.values()];
+  const startsOf = (family: Family): readonly bigint[] => {
+    const own = blocks.filter((block) => block.family === family);
+    return [...new Set(own.flatMap((block) => [block.first, block.last + 1n]))].sort((a, b) => (a < b ? -1 : 1));
+  };
+  const edges: Edges = { blocks, starts: { 4: startsOf(4), 6: startsOf(6) }, classKeys: new WeakMap() };
   EDGES.set(prepared, edges);
   return edges;
+}
+
+/** Which stretch holds the address: how many of the sorted starts are not above it. */
+function stretchOf(starts: readonly bigint[], value: bigint): number {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] as bigint) <= value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** A pod that stands for others that no policy of the program can tell from it. */
@@ -121,16 +145,15 @@ export function podClasses(prepared: Prepared, pods: readonly Pod[]): readonly P
 }
 
 function classKey(prepared: Prepared, pod: Pod): string {
-  const edges = edgesOf(prepared);
-  const addresses = pod.addresses.map((ip) => {
-    const within = edges.flatMap((edge, at) =>
-      edge.family === ip.family && edge.first <= ip.value && ip.value <= edge.last ? [at] : [],
-    );
-    return [ip.family, ...within];
-  });
+  const { starts, classKeys } = edgesOf(prepared);
+  const known = classKeys.get(pod);
+  if (known !== undefined) return known;
+  const addresses = pod.addresses.map((ip) => [ip.family, stretchOf(starts[ip.family], ip.value)]);
   const labels = [...pod.labels].sort(([a], [b]) => (a < b ? -1 : 1));
   const ports = pod.ports.map((port) => [port.name, port.port, port.protocol]);
-  return JSON.stringify([pod.namespace, labels, ports, addresses, pod.hostNetwork, pod.node, pod.template]);
+  const key = JSON.stringify([pod.namespace, labels, ports, addresses, pod.hostNetwork, pod.node, pod.template]);
+  classKeys.set(pod, key);
+  return key;
 }
 
 /** Consecutive parts with the same signature become one. */

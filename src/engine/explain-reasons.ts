@@ -142,7 +142,8 @@ export function considered(
   verdict: VerdictKind,
 ): readonly Reason[] {
   const { own } = endsOf(direction, flow);
-  const [trace] = traces;
+  // Where families differ, near misses are about the one that is closed.
+  const trace = traces.find((each) => each.outcome.deny) ?? traces[0];
   if (trace === undefined || !isGoverned(own) || ending?.kind === 'self' || ending?.kind === 'own-node') return [];
   const told = ending?.kind === 'rule' ? ending.rule : null;
   const hits = new Map<Rule, Hit>();
