@@ -51,7 +51,8 @@ function ofEnding(prepared: Prepared, direction: Direction, flow: Flow, trace: T
         : 'a pod reaches itself through a Service; network plugins differ in this (S11.11)',
     );
   }
-  if (flow.port === null && ending.kind !== 'default') {
+  // The cluster-wide kinds say themselves that rules without ports mean every protocol (S3.13, S4.3).
+  if (flow.port === null && 'tier' in ending && ending.tier.whenIsolated === 'deny') {
     out.push(`${flow.protocol} under policies: rules without ports allow it, rules with ports do not match it (S11.4)`);
   }
   if (ending.kind === 'rule') out.push(...ofRule(prepared, direction, flow, trace, ending));

@@ -109,7 +109,7 @@ export function yamlTraffic(dialect: Dialect, entry: TrafficMatch & { kind: 'por
     case 'network-policy':
       return `{${protocol}port: ${entry.first}}`;
     case 'admin':
-      return `{portNumber: {${protocol}port: ${entry.first}}}`;
+      return `{portNumber: {protocol: ${entry.protocol}, port: ${entry.first}}}`;
     case 'cluster':
       return `{${entry.protocol.toLowerCase()}: {destinationPort: {number: ${entry.first}}}}`;
   }

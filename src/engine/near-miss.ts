@@ -156,7 +156,7 @@ function trafficFix(rule: Rule, flow: Flow): Pick<NearMiss, 'fix' | 'edit'> {
   }
   const traffic = { kind: 'ports', protocol: flow.protocol, first: flow.port, last: flow.port } as const;
   const entry = yamlTraffic(dialectOf(rule.origin), traffic);
-  const shown = entry.startsWith('{port') && !entry.includes(',') ? entry.slice(1, -1) : entry;
+  const shown = entry.startsWith('{port:') ? entry.slice(1, -1) : entry;
   return { fix: `add \`${shown}\` to \`${field}\``, edit: { kind: 'add-traffic', traffic } };
 }
 

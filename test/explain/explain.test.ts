@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { explainPrepared } from '../../src/engine/explain.ts';
+import { explainFlow, explainPrepared } from '../../src/engine/explain.ts';
+import type { Match } from '../../src/model/match.ts';
+import type { PolicyProgram } from '../../src/model/program.ts';
 import type { Reason } from '../../src/model/verdict.ts';
 import { clusterPolicy, documents, manifestWorld, namespace, nearMisses, networkPolicy, node, pod } from './world.ts';
 
@@ -309,6 +311,72 @@ describe('near misses', () => {
   });
 });
 
+describe('fields of the exact part', () => {
+  const networks = documents(
+    namespace('a'),
+    pod('a/from', { labels: { app: 'from' }, ip: '10.0.0.2' }),
+    clusterPolicy(
+      'c',
+      `{tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [
+        {action: Accept, to: [{networks: ["192.0.2.0/24", "198.51.100.0/24"]}]},
+        {action: Deny, to: [{networks: ["0.0.0.0/0"]}]}]}`,
+    ),
+  );
+
+  test('S3.1: fields of an AdminNetworkPolicy are those of its own shape', () => {
+    const anp = manifestWorld(
+      documents(
+        namespace('a'),
+        pod('a/to', { labels: { app: 'to' }, ip: '10.0.0.1' }),
+        pod('a/from', { labels: { app: 'from' }, ip: '10.0.0.2' }),
+        `{apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: x}, spec: {priority: 1, subject: {namespaces: {}}, ingress: [
+          {action: Allow, from: [{namespaces: {}}], ports: [{portNumber: {protocol: TCP, port: 443}}]},
+          {action: Allow, from: [{namespaces: {}}], ports: [{portRange: {protocol: UDP, start: 70, end: 90}}]},
+          {action: Deny, from: [{namespaces: {}}]}]}}`,
+      ),
+    );
+    const { ingress } = anp.ask('a/from', 'a/to', 80);
+    expect(ingress?.decidedBy).toBe('AdminNetworkPolicy/x#ingress[2]');
+    expect(nearMisses(ingress?.reasons)).toEqual([
+      'AdminNetworkPolicy/x spec.ingress[1].ports[0].portRange.protocol',
+      'AdminNetworkPolicy/x spec.ingress[0].ports[0].portNumber.port',
+    ]);
+    expect(ingress?.reasons.find((reason) => reason.kind === 'near-miss')?.fix).toBe(
+      'add `{portNumber: {protocol: TCP, port: 80}}` to `spec.ingress[1].ports`',
+    );
+  });
+
+  test('S3.10: several blocks of one entry share the path of the list, unless lowering says where each stands', () => {
+    const plain = manifestWorld(networks);
+    const flow = plain.flow('a/from', '198.51.101.1', 80);
+    const fieldsOf = (program: PolicyProgram): readonly string[] =>
+      (explainFlow(program, plain.prepared.facts, flow).egress?.reasons ?? [])
+        .filter((reason) => reason.kind === 'near-miss')
+        .map((reason) => reason.origin?.field ?? '');
+    const { program } = plain.prepared;
+    const without = mapMatches(program, ({ peers, traffic }) => ({ peers, traffic }));
+    expect(fieldsOf(without)).toEqual(['spec.egress[0].to']);
+    const peers = ['to[0].networks[0]', 'to[0].networks[1]'];
+    const told = mapMatches(program, (match) =>
+      match.peers.length === 2 ? { ...match, fields: { peers, traffic: [] } } : match,
+    );
+    // 198.51.101.1 is one bit outside of the second block.
+    expect(fieldsOf(told)).toEqual(['spec.egress[0].to[0].networks[1]']);
+  });
+});
+
+function mapMatches(program: PolicyProgram, change: (match: Match) => Match): PolicyProgram {
+  return {
+    tiers: program.tiers.map((tier) => ({
+      ...tier,
+      policies: tier.policies.map((policy) => ({
+        ...policy,
+        rules: policy.rules.map((rule) => ({ ...rule, match: change(rule.match) })),
+      })),
+    })),
+  };
+}
+
 describe('choices that a verdict rests on', () => {
   function caveats(text: string, source: string, destination: string, port: number | null = 80): string {
     return manifestWorld(documents(BASE, text)).ask(source, destination, port).caveats.join('\n');
@@ -380,6 +448,17 @@ describe('choices that a verdict rests on', () => {
     const answer = manifestWorld(documents(BASE, policy)).ask('ops/admin', 'node/n2', 80);
     expect(answer.egress?.decidedBy).toBe('ClusterNetworkPolicy/nodes#egress[0]');
     expect(answer.caveats.join()).toContain('S11.17');
+  });
+
+  test('S11.4: ICMP rests on a choice under NetworkPolicy only', () => {
+    const open = networkPolicy('dev/p', '{podSelector: {}, ingress: [{}]}');
+    const asked = manifestWorld(documents(BASE, open));
+    const allowed = asked.ask('ops/admin', 'dev/tool', null, { protocol: 'ICMP' });
+    expect(allowed).toMatchObject({ verdict: 'allowed', ingress: { decidedBy: 'NetworkPolicy/dev/p#ingress[0]' } });
+    expect(allowed.caveats.join()).toContain('S11.4');
+    const denied = asked.ask('dev/tool', 'ops/admin', null, { protocol: 'ICMP' });
+    expect(denied.ingress?.decidedBy).toBe('ClusterNetworkPolicy/guard#ingress[0]');
+    expect(denied.caveats.join()).not.toContain('S11.4');
   });
 
   test('S11.21: two container ports of one name', () => {
