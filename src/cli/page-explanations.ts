@@ -2,7 +2,7 @@ import { type AskedEnd, answerQuestion } from '../engine/answer.ts';
 import type { CompiledProgram } from '../engine/compile.ts';
 import { type Prepared, prepareExplain } from '../engine/explain-index.ts';
 import { factsOf } from '../engine/match.ts';
-import { type Group, groupsOf } from '../engine/pairs.ts';
+import { type Group, pairTable } from '../engine/pairs.ts';
 import type { ConnectivityReport } from '../model/report.ts';
 import type { EndVerdict, Reason } from '../model/verdict.ts';
 import type { ExplainedEnd, ExplainedSlice, Explanations } from '../report/explanations.ts';
@@ -20,7 +20,7 @@ export function explanationsOf(
   program: CompiledProgram,
   report: ConnectivityReport,
 ): Pick<PageParts, 'explanations'> {
-  const { groups } = groupsOf(program, loaded.cluster);
+  const { groups } = pairTable(program, loaded.cluster);
   if (groups.length * groups.length > MOST_CELLS) return {};
   const prepared = prepareExplain(loaded.program, factsOf(loaded.cluster));
   const pool = new Pool();
@@ -33,7 +33,12 @@ export function explanationsOf(
     }
   }
   const groupOf = new Map(groups.flatMap((group) => group.members.map((member) => [member, group.index] as const)));
-  const classes = (report.classes?.map(({ name }) => name) ?? report.peers).map((peer) => groupOf.get(peer) ?? 0);
+  const inClasses = new Set(report.classes?.flatMap(({ members }) => members));
+  const rows = [
+    ...(report.classes?.map(({ name }) => name) ?? []),
+    ...report.peers.filter((peer) => !inClasses.has(peer)),
+  ];
+  const classes = rows.map((peer) => groupOf.get(peer) ?? 0);
   return {
     explanations: {
       reasons: pool.reasons,

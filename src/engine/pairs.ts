@@ -74,8 +74,55 @@ export function pairTable(program: CompiledProgram, cluster: Cluster): PairTable
     }
     if (found.size > 0) pairs.set(source.index, found);
   }
-  const groupOf = new Map(groups.flatMap((group) => group.members.map((member) => [member, group.index] as const)));
-  return { traffic: program.traffic, groups, pairs, groupOf, work: { units: units.count, visited } };
+  const merged = mergeAlike(groups, pairs);
+  const groupOf = new Map(
+    merged.groups.flatMap((group) => group.members.map((member) => [member, group.index] as const)),
+  );
+  return { traffic: program.traffic, ...merged, groupOf, work: { units: units.count, visited } };
+}
+
+type Rows = ReadonlyMap<number, ReadonlyMap<number, Pair>>;
+
+/** Makes one of neighbouring address ranges that policies tell apart, but to no effect on any pair. */
+function mergeAlike(
+  groups: readonly Group[],
+  pairs: Rows,
+): { readonly groups: readonly Group[]; readonly pairs: Rows } {
+  const ranges = groups.filter((group) => group.kind === 'range');
+  const signatures = new Map(ranges.map(({ index }) => [index, '']));
+  const sign = (range: number, entry: string): void => {
+    const before = signatures.get(range);
+    if (before !== undefined) signatures.set(range, before + entry);
+  };
+  for (const [from, row] of pairs) {
+    for (const [to, { all, some, unknown }] of row) {
+      sign(from, `>${to}:${all},${some},${unknown}`);
+      sign(to, `<${from}:${all},${some},${unknown}`);
+    }
+  }
+  const kept = groups.filter((group) => group.kind === 'workloads');
+  const newIndex = new Map(kept.map((group, index) => [group.index, index]));
+  const out: Group[] = kept.map((group, index) => ({ ...group, index }));
+  let last: { group: Group; signature: string } | null = null;
+  for (const group of ranges) {
+    const signature = signatures.get(group.index) ?? '';
+    const range = last?.group.range;
+    // Between neighbours there are at most addresses of pods and nodes.
+    if (last !== null && range && group.range?.family === range.family && last.signature === signature) {
+      const wider: IpRange = { ...range, last: group.range.last };
+      last.group = { ...last.group, range: wider, members: [formatRange(wider)] };
+      out[out.length - 1] = last.group;
+    } else {
+      last = { group: { ...group, index: out.length }, signature };
+      out.push(last.group);
+    }
+    newIndex.set(group.index, out.length - 1);
+  }
+  const index = (old: number): number => newIndex.get(old) ?? old;
+  const moved = [...pairs].map(
+    ([from, row]) => [index(from), new Map([...row].map(([to, pair]) => [index(to), pair]))] as const,
+  );
+  return { groups: out, pairs: new Map(moved) };
 }
 
 /** Workloads and address ranges, grouped by what policies can tell apart. */
