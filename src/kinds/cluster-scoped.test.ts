@@ -379,9 +379,29 @@ describe('AdminNetworkPolicy', () => {
     expect(policy.rules.map((each) => [each.action, each.match])).toEqual([
       ['allow', MATCH_NOTHING],
       ['deny', { peers: [{ kind: 'nodes', nodes: EVERYTHING }], traffic: 'any' }],
-      ['deny', { peers: [{ kind: 'addresses', cidr: parseCidr('10.0.0.0/8'), except: [] }], traffic: 'any' }],
+      [
+        'deny',
+        {
+          peers: [{ kind: 'addresses', cidr: parseCidr('10.0.0.0/8'), except: [] }],
+          traffic: 'any',
+          fields: { peers: ['to[0].networks[0]'], traffic: [] },
+        },
+      ],
     ]);
     expect(diagnostics[0]).toMatchObject({ severity: 'error' });
+  });
+
+  test('S3.10 and S3.13 peers and ports know the fields that they stand in, however many they make', () => {
+    const { policy } = lowerYaml(
+      adminNetworkPolicy(
+        `{ priority: 7, subject: { namespaces: {} }, egress: [{ action: Deny, to: [{ networks: [10.0.0.0/8, 11.0.0.0/8] }, { namespaces: {} }],
+           ports: [{ portRange: { start: 9, end: 8 } }, { portNumber: { port: 80 } }] }] }`,
+      ),
+    );
+    expect(onlyRule(policy).match.fields).toEqual({
+      peers: ['to[0].networks[0]', 'to[0].networks[1]', 'to[1]'],
+      traffic: ['ports[1]'],
+    });
   });
 
   test.each(['', '-1', '1001', '1.5', '"1"'])(

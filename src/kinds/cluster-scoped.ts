@@ -1,6 +1,6 @@
 import type { Json, JsonObject, KubeObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
-import { type EndpointMatch, MATCH_ANYTHING, MATCH_NOTHING, type Match } from '../model/match.ts';
+import { type EndpointMatch, MATCH_ANYTHING, MATCH_NOTHING, type Match, type TrafficMatch } from '../model/match.ts';
 import { objectId } from '../model/origin.ts';
 import { type Action, DIRECTIONS, type Direction, type Rule } from '../model/program.ts';
 import { EVERYTHING } from '../model/selector.ts';
@@ -196,7 +196,24 @@ function decodeMatch(
   }
 
   const traffic = decodeTraffic(decoding, get(json, dialect.trafficField), field, dialect);
-  return understood && peers !== null && traffic !== null ? { peers, traffic } : null;
+  if (!understood || peers === null || traffic === null) return null;
+  const fields = { peers: peerFields(get(json, from), from), traffic: traffic.fields };
+  const moved = fields.peers.some((one) => one.includes('.')) || fields.traffic.length !== listLength(json, dialect);
+  return { peers, traffic: traffic.entries, ...(moved ? { fields } : {}) };
+}
+
+function listLength(json: JsonObject, dialect: ClusterDialect): number {
+  const list = get(json, dialect.trafficField);
+  return isList(list) ? list.length : 0;
+}
+
+/** Where each peer stands: an entry of `networks` is one peer for each of its blocks. */
+function peerFields(json: Json | undefined, from: string): readonly string[] {
+  return (isList(json) ? json : []).flatMap((peer, index) => {
+    const networks = isObject(peer) ? get(peer, 'networks') : undefined;
+    const field = `${from}[${index}]`;
+    return isList(networks) ? networks.map((_, at) => `${field}.networks[${at}]`) : [field];
+  });
 }
 
 /** S3.15: the API means domain names for allow rules only, and its schema does not say so. */
@@ -213,21 +230,31 @@ function decodeTraffic(
   json: Json | undefined,
   field: string,
   dialect: ClusterDialect,
-): Match['traffic'] | null {
-  if (json === undefined) return 'any';
+): { readonly entries: Match['traffic']; readonly fields: readonly string[] } | null {
+  const any = { entries: 'any', fields: [] } as const;
+  if (json === undefined) return any;
   const path = `${field}.${dialect.trafficField}`;
   if (!isList(json)) {
     complain(decoding, 'wrong-type', path, `must be a list, not ${show(json)}`);
     return null;
   }
   if (json.length === 0) {
-    if (dialect.emptyTrafficIsAny) return 'any';
+    if (dialect.emptyTrafficIsAny) return any;
     complain(decoding, 'bad-port', path, 'must have at least one entry');
     return null;
   }
-  const entries = json.map((entry, index) => dialect.traffic(decoding, entry, `${path}[${index}]`));
-  if (entries.includes(null)) return null;
-  return entries.filter((entry) => entry !== null && entry.kind !== 'nothing');
+  const entries: TrafficMatch[] = [];
+  const fields: string[] = [];
+  let understood = true;
+  for (const [index, item] of json.entries()) {
+    const entry = dialect.traffic(decoding, item, `${path}[${index}]`);
+    if (entry === null) understood = false;
+    else if (entry.kind !== 'nothing') {
+      entries.push(entry);
+      fields.push(`${dialect.trafficField}[${index}]`);
+    }
+  }
+  return understood ? { entries, fields } : null;
 }
 
 /** A priority from 0 to 1000, lower first. */
