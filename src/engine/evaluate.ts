@@ -3,6 +3,7 @@ import type { Family } from '../base/ip.ts';
 import type { Truth } from '../base/truth.ts';
 import type { ContainerPort } from '../model/cluster.ts';
 import type { Endpoint, Flow } from '../model/flow.ts';
+import { PORT_PROTOCOLS } from '../model/match.ts';
 import type { Direction } from '../model/program.ts';
 import type { VerdictKind } from '../model/verdict.ts';
 import type { EndpointClass } from './classes.ts';
@@ -194,6 +195,17 @@ export function trafficOf(table: TrafficTable, rule: CompiledRule, destination: 
   return out;
 }
 
+/** Every port that the names of a rule may stand for. */
+function anyPortOf(table: TrafficTable, rule: CompiledRule): TrafficId {
+  let out: TrafficId = NO_TRAFFIC;
+  for (const { protocol } of rule.named) {
+    for (const one of PORT_PROTOCOLS) {
+      if (protocol === null || protocol === one) out = table.union(out, table.ports(one, 1, 65535));
+    }
+  }
+  return out;
+}
+
 /**
  * All flows with one peer at once. `holds` says what is known of a predicate for the peer, so that peers which exist
  * only as a class of selectors can be asked about, too.
@@ -225,6 +237,12 @@ export function symbolic(
         for (const rule of rules) {
           const match = strongest(rule.peers, holds);
           if (match === 0) continue;
+          if (destination === null && rule.action !== 'allow' && rule.named.length > 0) {
+            // A pod that is not known yet may give the name to any port: each may be met, none is for sure.
+            const perhaps = table.intersect(rest, anyPortOf(table, rule));
+            if (rule.action === 'deny') deny = table.union(deny, perhaps);
+            else next = table.union(next, perhaps);
+          }
           const hit = table.intersect(rest, trafficOf(table, rule, destination));
           if (hit === NO_TRAFFIC) continue;
           if (rule.action === 'allow') allow = table.union(allow, hit);

@@ -9,7 +9,7 @@ import { DIRECTIONS } from '../model/program.ts';
 import type { Conn, ExposureEntry, ExposurePeer, ExposureReport, LabelSelectorText } from '../model/report.ts';
 import { EVERYTHING, type Selector, selectorKey } from '../model/selector.ts';
 import type { EndpointClass } from './classes.ts';
-import type { CompiledProgram, SubjectProgram } from './compile.ts';
+import type { CompiledProgram, CompiledRule, SubjectProgram } from './compile.ts';
 import { symbolic, type TrafficOutcome } from './evaluate.ts';
 import { matchNamespace, matchUnknownAddress } from './match.ts';
 import { type Group, groupsOf, predicatesOf } from './pairs.ts';
@@ -168,16 +168,20 @@ function connOf(program: CompiledProgram, grant: Grant): Conn {
 function grantTo(program: CompiledProgram, own: EndpointClass, subject: SubjectProgram, term: PodTerm | null): Grant {
   const { traffic } = program;
   let sure: TrafficId | null = null;
-  let named: ReadonlySet<string> = new Set();
+  let named: ReadonlySet<string> | null = null;
   for (const family of FAMILIES) {
     const holds = (predicate: Predicate): Bit => bitOf(program, predicate, term, family, own);
     const destination = subject.direction === 'ingress' ? own : null;
     const { allow, deny } = symbolic(traffic, subject, destination, holds, 'no');
     const granted = traffic.subtract(allow, deny);
     sure = sure === null ? granted : traffic.intersect(sure, granted);
-    if (subject.direction === 'egress' && subject.named) named = namedPorts(program, subject, holds, granted);
+    if (subject.direction === 'egress' && subject.named) {
+      const inFamily = namedPorts(program, subject, holds, granted);
+      const before: ReadonlySet<string> = named ?? inFamily;
+      named = new Set([...inFamily].filter((name) => before.has(name)));
+    }
   }
-  return { sure: traffic.portPart(sure ?? NO_TRAFFIC), named: [...named].sort() };
+  return { sure: traffic.portPart(sure ?? NO_TRAFFIC), named: [...(named ?? [])].sort() };
 }
 
 /** Named ports of allow rules that surely match the class and are not within what is granted anyway. */
@@ -188,19 +192,27 @@ function namedPorts(
   granted: TrafficId,
 ): ReadonlySet<string> {
   const out = new Set<string>();
-  for (const { ranks } of subject.tiers) {
-    for (const { rules } of ranks.flat()) {
-      for (const rule of rules) {
-        if (!rule.peers.some((peer) => holds(peer) !== 0)) continue;
-        // A deny or pass that may come first takes the certainty from every named port behind it.
-        if (rule.action !== 'allow') return out;
-        if (!rule.peers.some((peer) => holds(peer) === 1)) continue;
-        for (const { name, protocol } of rule.named) {
-          const covered = protocol !== null && coversProtocol(program, granted, protocol);
-          if (!covered) out.add(`${protocol ?? ''}/${name}`);
+  const may = (rule: CompiledRule): boolean => rule.peers.some((peer) => holds(peer) !== 0);
+  for (const { tier, isolated, ranks } of subject.tiers) {
+    if (tier.unread !== null) return out;
+    for (const rank of ranks) {
+      // A deny or pass that may come first takes the certainty from every named port behind it; in a rank, any may.
+      const refusing = rank.some(({ rules }) => rules.some((rule) => rule.action !== 'allow' && may(rule)));
+      if (refusing && rank.length > 1) return out;
+      for (const { selected, rules } of rank) {
+        for (const rule of rules) {
+          if (!may(rule)) continue;
+          if (rule.action !== 'allow') return out;
+          if (selected !== 1 || !rule.peers.some((peer) => holds(peer) === 1)) continue;
+          for (const { name, protocol } of rule.named) {
+            const covered = protocol !== null && coversProtocol(program, granted, protocol);
+            if (!covered) out.add(`${protocol ?? ''}/${name}`);
+          }
         }
       }
     }
+    // What no rule of this tier allows ends here.
+    if (isolated !== 0) return out;
   }
   return out;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compile.ts';
 import { connectivity } from '../../src/engine/connectivity.ts';
 import { verdict } from '../../src/engine/evaluate.ts';
+import { exposure } from '../../src/engine/exposure.ts';
 import type { Endpoint } from '../../src/model/flow.ts';
 import { endpointsOf, read } from './world.ts';
 
@@ -50,5 +51,43 @@ describe('found by comparison', () => {
     const open = { protocol: 'TCP', port: 80, family: null, viaService: false } as const;
     expect(verdict(program, { source: outside, destination: host, ...open })).toBe('allowed');
     expect(verdict(program, { source: host, destination: outside, ...open })).toBe('allowed');
+  });
+
+  const cluster = (kind: 'ClusterNetworkPolicy' | 'BaselineAdminNetworkPolicy', spec: Record<string, unknown>) => ({
+    apiVersion: `policy.networking.k8s.io/${kind === 'ClusterNetworkPolicy' ? 'v1alpha2' : 'v1alpha1'}`,
+    kind,
+    metadata: { name: 'default' },
+    spec: { ...spec, subject: { namespaces: {} } },
+  });
+  const admin = (egress: readonly unknown[]) => cluster('ClusterNetworkPolicy', { tier: 'Admin', priority: 1, egress });
+  const everyone = [{ namespaces: {} }];
+  const http = [{ destinationNamedPort: 'http' }];
+  const egressRows = (...policies: readonly Record<string, unknown>[]) => {
+    const input = read([NAMESPACE, podObject('p', {}, '10.1.0.1'), ...policies]);
+    return exposure(new CompiledProgram(input.program, input.cluster), input.cluster)
+      .entries.filter(({ direction, peer }) => direction === 'egress' && 'entireCluster' in peer)
+      .map(({ conn }) => conn);
+  };
+
+  test('S3.11 a denied name may be any port of a pod that is yet to come, so none is promised', () => {
+    expect(egressRows(admin([{ action: 'Deny', to: everyone, protocols: http }]))).toEqual([]);
+    // Behind an allow rule for a port by number, that port is promised.
+    const first = { action: 'Accept', to: everyone, protocols: [{ tcp: { destinationPort: { number: 80 } } }] };
+    expect(egressRows(admin([first, { action: 'Deny', to: everyone, protocols: http }]))).toEqual([
+      { TCP: [[80, 80]] },
+    ]);
+  });
+
+  test('S5.3 a name that only a baseline policy allows is not promised where NetworkPolicy isolates', () => {
+    const baseline = cluster('BaselineAdminNetworkPolicy', {
+      egress: [{ action: 'Allow', to: everyone, ports: [{ namedPort: 'http' }] }],
+    });
+    const isolating = { ...closed, spec: { podSelector: {}, egress: [{ ports: [{ port: 80 }] }] } };
+    expect(egressRows(isolating, baseline)).toEqual([{ TCP: [[80, 80]] }]);
+  });
+
+  test('S8.1 a name is promised only if no block of either family may come first', () => {
+    const deny = { action: 'Deny', to: [{ networks: ['10.0.0.0/8'] }] };
+    expect(egressRows(admin([deny, { action: 'Accept', to: everyone, protocols: http }]))).toEqual([]);
   });
 });
