@@ -24,6 +24,10 @@ export function endpointOf(
 ): Understood<{ readonly end: AskedEnd; readonly written: EndpointText }> {
   const parsed = parseEndpoint(text);
   if (!parsed.ok) return { ok: false, error: { message: parsed.message, help: parsed.help } };
+  if (parsed.endpoint.kind === 'named' && /^(?:\d+\.){3}\d+$/.test(parsed.endpoint.namespace)) {
+    const help = 'the length of an IPv4 prefix is 0 to 32, and each of the four numbers 0 to 255';
+    return { ok: false, error: { message: `\`${text.trim()}\` is no CIDR`, help } };
+  }
   const found = findEndpoint(index, parsed.endpoint, { podFirst });
   if (found.kind === 'unknown') {
     const { message, candidates } = found;

@@ -62,7 +62,8 @@ function stepsOf(
             action: rule.action,
             outcome: outcomeOf(reason, deciding),
             text: reason === undefined || reason === deciding ? textOfRule(rule) : withoutName(reason),
-            origin: rule.origin,
+            // Of a near miss, the very field that stands in the way.
+            origin: reason?.kind === 'near-miss' ? reason.origin : rule.origin,
           };
         }),
         origin: policy.origin,

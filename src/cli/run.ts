@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { suggest } from '../base/suggest.ts';
-import { IoError } from '../io/io-error.ts';
+import { IoError, reasonOf, systemCode } from '../io/io-error.ts';
 import { COMMANDS } from './commands.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { type CommandEntry, type Shell, UsageError } from './shell.ts';
@@ -36,6 +36,8 @@ export async function run(args: readonly string[], shell: Shell): Promise<ExitCo
     }
     if (error instanceof UsageError) return complain(shell, error.message, error.help, EXIT.usage);
     if (error instanceof IoError) return complain(shell, error.message, error.help, EXIT.failed);
+    // What the system refuses is no fault of ours, even where nobody foresaw it.
+    if (systemCode(error) !== null) return complain(shell, reasonOf(error), null, EXIT.failed);
     throw error;
   }
 }

@@ -29,6 +29,8 @@ export const completion: CliCommand = {
 interface Word {
   readonly name: string;
   readonly summary: string;
+  /** What an operand may be, where that is a choice. */
+  readonly operands: readonly string[];
   readonly options: readonly {
     readonly flags: readonly string[];
     readonly about: string;
@@ -47,13 +49,15 @@ async function grammar(shell: Shell): Promise<readonly Word[]> {
         values: option.argChoices ?? [],
         takesPath: /<(path|file|dir|side)>/.test(option.flags),
       }));
-      return { name: entry.name, summary: entry.summary, options };
+      const help = { flags: ['-h', '--help'], about: 'show this help', values: [], takesPath: false };
+      const operands = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
+      return { name: entry.name, summary: entry.summary, operands, options: [...options, help] };
     }),
   );
 }
 
 function bash(words: readonly Word[]): string {
-  const cases = words.map(({ name, options }) => {
+  const cases = words.map(({ name, operands, options }) => {
     const values = options
       .filter((option) => option.values.length > 0)
       .map(
@@ -66,7 +70,7 @@ function bash(words: readonly Word[]): string {
       case "$prev" in
 ${[...values, ...(paths.length > 0 ? [`        ${paths.join('|')}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`] : [])].join('\n')}
       esac
-      COMPREPLY=($(compgen -W "${flags.join(' ')}" -- "$cur")) ;;`;
+      COMPREPLY=($(compgen -W "${[...operands, ...flags].join(' ')}" -- "$cur")) ;;`;
   });
   return `# bash completion for rampart
 _rampart() {
@@ -88,7 +92,7 @@ const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 function zsh(words: readonly Word[]): string {
   const commands = words.map(({ name, summary }) => `    ${quoted(`${name}:${summary.replaceAll(':', '\\:')}`)}`);
-  const cases = words.map(({ name, options }) => {
+  const cases = words.map(({ name, operands, options }) => {
     const specs = options.map((option) => {
       const about = option.about.replaceAll(/[[\]:]/g, ' ');
       const action =
@@ -96,6 +100,7 @@ function zsh(words: readonly Word[]): string {
       const flags = option.flags.length > 1 ? `{${option.flags.join(',')}}` : option.flags[0];
       return `        ${flags}${quoted(`[${about}]${action}`)}`;
     });
+    if (operands.length > 0) specs.push(`        ':operand:(${operands.join(' ')})'`);
     return `    ${name}) _arguments \\\n${specs.join(' \\\n')} ;;`;
   });
   return `#compdef rampart kubectl-rampart
@@ -120,8 +125,13 @@ compdef _rampart rampart kubectl-rampart
 }
 
 function fish(words: readonly Word[]): string {
-  const lines = words.flatMap(({ name, summary, options }) => [
+  const lines = words.flatMap(({ name, summary, operands, options }) => [
     `complete -c rampart -f -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`,
+    ...(operands.length === 0
+      ? []
+      : [
+          `complete -c rampart -f -n ${quoted(`__fish_seen_subcommand_from ${name}`)} -a ${quoted(operands.join(' '))}`,
+        ]),
     ...options.map((option) => {
       const flags = option.flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
       const values =

@@ -17,7 +17,7 @@ const EXAMPLES = `
 Examples:
   rampart explain shop/checkout payments/gateway:8080 -f manifests/
   rampart explain shop/web svc/data/postgres:5432 -f manifests/        a Service: its port is translated
-  rampart explain 203.0.113.7 svc/shop/web:80 -f manifests/            from outside: what source address do policies see?
+  rampart explain 203.0.113.7 svc/shop/web:80 -f manifests/            from outside: which address do policies see?
   rampart explain shop/web kube-system/deploy/coredns:53/udp -f manifests/
   rampart explain shop/web fqdn:api.example.com:443 -f manifests/
   rampart explain shop/web data/postgres -f manifests/                 without a port: every port

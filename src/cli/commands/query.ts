@@ -1,4 +1,5 @@
 import type { ClusterIndex } from '../../cluster/cluster-index.ts';
+import type { PortText } from '../../cluster/endpoint-text.ts';
 import { type AskedEnd, answerQuestion } from '../../engine/answer.ts';
 import { prepareExplain } from '../../engine/explain-index.ts';
 import { factsOf } from '../../engine/match.ts';
@@ -6,7 +7,15 @@ import { readPaths } from '../../io/files.ts';
 import { progressLine } from '../../io/terminal.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { FlowAnswer } from '../../report/report.ts';
-import { directionOf, endpointOf, portOf, protocolOf, type Understood, unanswerable } from '../asking.ts';
+import {
+  directionOf,
+  endpointOf,
+  type Misunderstood,
+  portOf,
+  protocolOf,
+  type Understood,
+  unanswerable,
+} from '../asking.ts';
 import { EXIT, worst } from '../exit-code.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
@@ -16,11 +25,12 @@ import { type CliCommand, UsageError } from '../shell.ts';
 const EXAMPLES = `
 Examples:
   rampart query -f manifests/ --flows flows.yaml
-  echo '{"src":"shop/web","dst":"data/postgres","protocol":"TCP","port":5432}' | rampart query -f manifests/ --flows - -o json
+  echo '{"src": "shop/web", "dst": "data/postgres:5432"}' | rampart query -f manifests/ --flows - -o json
 
 FILE is a JSON array, JSON Lines or YAML, of questions
   {"src", "dst", "protocol": "TCP|UDP|SCTP|ICMP|ICMPv6", "port": 443, "direction"?: "egress|ingress"}
-An endpoint is namespace/pod, namespace/workload, namespace/kind/name, svc/namespace/name, an IP address, a CIDR, fqdn:name.
+An endpoint is namespace/pod, namespace/workload, namespace/kind/name, svc/namespace/name, node/name, an IP address,
+a CIDR, fqdn:name; the port may also stand there: shop/web:443, kube-system/coredns:53/udp.
 A question that cannot be answered is "undefined" with the reason; the others go on, and the exit code is 1.
 `;
 
@@ -73,8 +83,10 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
     const src = endOf(text('src'), 'src', index);
     const dst = endOf(text('dst'), 'dst', index);
     const wrong = [src, dst, protocol, port, direction].find((part) => !part.ok);
-    if (!src.ok || !dst.ok || !protocol.ok || !port.ok || !direction.ok || wrong !== undefined) {
-      const error = wrong !== undefined && !wrong.ok ? wrong.error : { message: 'cannot be read', help: '' };
+    const misplaced = src.ok && dst.ok && port.ok && protocol.ok ? portsApart(src.value, dst.value, port.value) : null;
+    if (!src.ok || !dst.ok || !protocol.ok || !port.ok || !direction.ok || misplaced !== null) {
+      const error =
+        misplaced ?? (wrong !== undefined && !wrong.ok ? wrong.error : { message: 'cannot be read', help: '' });
       const diagnostic: Diagnostic = {
         code: 'RP500',
         severity: 'error',
@@ -86,11 +98,12 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
       const verdict = unanswerable(error.message, direction.ok ? direction.value : null);
       return { answer: { question, ...verdict }, diagnostics: [diagnostic] };
     }
+    const written = dst.value.port;
     const { ports: _, ...verdict } = answerQuestion(prepared, {
-      source: src.value,
-      destination: dst.value,
-      protocol: protocol.value,
-      port: port.value,
+      source: src.value.end,
+      destination: dst.value.end,
+      protocol: protocol.value ?? written?.protocol ?? null,
+      port: port.value ?? written?.port ?? null,
       direction: direction.value,
     });
     const caveats = [...verdict.caveats, ...loaded.caveats];
@@ -98,11 +111,28 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
   };
 }
 
-function endOf(text: unknown, key: 'src' | 'dst', index: ClusterIndex): Understood<AskedEnd> {
+interface WrittenEnd {
+  readonly end: AskedEnd;
+  readonly port: PortText | null;
+}
+
+function endOf(text: unknown, key: 'src' | 'dst', index: ClusterIndex): Understood<WrittenEnd> {
   if (typeof text !== 'string') {
     const help = 'name an endpoint, e.g. "shop/web" or "10.1.2.3"';
     return { ok: false, error: { message: `\`${key}\` is missing or no text`, help } };
   }
   const found = endpointOf(text, index, true);
-  return found.ok ? { ok: true, value: found.value.end } : found;
+  if (!found.ok) return found;
+  const { end, written } = found.value;
+  return { ok: true, value: { end, port: written.port } };
+}
+
+/** What is wrong with ports that are written at the endpoints. */
+function portsApart(src: WrittenEnd, dst: WrittenEnd, port: number | string | null): Misunderstood | null {
+  if (src.port !== null) {
+    return { message: 'the port belongs to the destination', help: 'leave it out at `src`: source ports vary' };
+  }
+  if (dst.port === null || port === null || dst.port.port === port) return null;
+  const message = `\`dst\` says port ${dst.port.port}, \`port\` says ${port}`;
+  return { message, help: 'write the port once' };
 }

@@ -11,8 +11,8 @@ Examples:
   rampart snapshot --context production | gzip > production.yaml.gz
   rampart connectivity -f cluster.yaml
 
-Lists only (needs get and list); writes no secrets, annotations, environment, commands or volumes. What could not be read
-is recorded, so that answers from the file stay as careful as those from the cluster.
+Lists only (needs get and list); writes no secrets, annotations, environment, commands or volumes. What could not be
+read is recorded, so that answers from the file stay as careful as those from the cluster.
 `;
 
 export const snapshot: CliCommand = {

@@ -16,8 +16,8 @@ Examples:
   kustomize build overlays/prod | rampart validate -f -
   rampart validate -f manifests/ -o json --fail-on warning
 
-Says of policies what an API server (or the kind's own webhook) would say, with its field paths and messages, and of every
-document whether it can be decoded. Exit code 3 if there is an error.
+Says of policies what an API server (or the kind's own webhook) would say, with its field paths and messages, and of
+every document whether it can be decoded. Exit code 3 if there is an error.
 `;
 
 export const validate: CliCommand = {

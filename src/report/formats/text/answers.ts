@@ -1,4 +1,3 @@
-import type { Origin } from '../../../model/origin.ts';
 import type { EndVerdict, Reason, Verdict, VerdictKind } from '../../../model/verdict.ts';
 import { formatConn } from '../../conn.ts';
 import type { RenderOptions } from '../../format.ts';
@@ -174,7 +173,9 @@ function* endWalk(end: EndVerdict, who: string, considered: readonly TierStep[],
     const [mark, style, words] = outcome(step);
     yield `  ${paint(style, mark)} ${paint('strong', step.tier)} ${paint(style, words)}`;
     for (const policy of step.policies) {
-      yield `      ${visible(policy.policy)}${policy.isolates ? paint('dim', ' isolates') : ''}${placed(policy.origin, paint)}`;
+      const [lead, text] = [policy.policy, policy.isolates ? ' isolates' : ''];
+      const place = placeText(policy.origin);
+      yield* line({ indent: '     ', mark: ['', 'plain'], lead, text, style: 'dim', place }, page);
       for (const rule of policy.rules) yield* ruleLines(rule, page);
       if (policy.rules.length === 0) yield `        ${paint('dim', `no ${end.direction} rules`)}`;
     }
@@ -217,11 +218,6 @@ function* ruleLines(rule: ConsideredRule, page: Page): Generator<string> {
   const lead = `${rule.rule}  `;
   const text = words + rule.text;
   yield* line({ indent: '        ', mark: [mark, style], lead, text, style, place: placeText(rule.origin) }, page);
-}
-
-function placed(origin: Origin | null, paint: Paint): string {
-  const place = placeText(origin);
-  return place === '' ? '' : `  ${paint('dim', place)}`;
 }
 
 function outcome(step: TierStep): readonly [string, Style, string] {
