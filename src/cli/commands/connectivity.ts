@@ -17,6 +17,7 @@ import {
 } from '../output-options.ts';
 import type { CliCommand } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
+import { matrixWithoutPods, podsUnread } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:
@@ -47,17 +48,19 @@ export const connectivity: CliCommand = {
           const loaded = await load(options, shell);
           const shown = shownWorkloads(loaded.cluster, options, shell);
           const program = new CompiledProgram(loaded.program, loaded.cluster);
-          const whole = connectivityOf(program, loaded.cluster, {
+          const known = connectivityOf(program, loaded.cluster, {
             diagnostics: loaded.diagnostics,
             ...(options.pairLimit === undefined ? {} : { pairLimit: options.pairLimit }),
           });
+          const whole = matrixWithoutPods(known, loaded.cluster);
           const cut = shown === null ? whole : show(whole, shown);
-          const report = { ...cut, unspecifiedBecause: because(loaded, program, cut) };
+          const report =
+            whole === known || shown !== null ? { ...cut, unspecifiedBecause: because(loaded, program, cut) } : cut;
           if (options.output !== 'html') return answer(report, options, shell);
           const { explanationsOf } = await import('../page-explanations.ts');
           return answer(report, options, shell, {
             exposure: exposureOf(program, loaded.cluster),
-            ...explanationsOf(loaded, program, report),
+            ...(whole === known ? explanationsOf(loaded, program, report) : {}),
           });
         }),
       );
@@ -69,6 +72,8 @@ function because(
   compiled: CompiledProgram,
   report: ConnectivityReport,
 ): ConnectivityReport['unspecifiedBecause'] {
+  const unread = podsUnread(cluster);
+  if (unread !== null) return [{ because: unread, pairs: report.unspecified.length }];
   if (report.unspecified.length === 0) return [];
   return unspecifiedBecause(prepareExplain(program, factsOf(cluster)), compiled, cluster, report);
 }

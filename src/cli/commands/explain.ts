@@ -12,6 +12,7 @@ import { explanationParts } from '../explanation-parts.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
 import { type CliCommand, UsageError } from '../shell.ts';
+import { withoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:
@@ -82,13 +83,15 @@ export function explanationOf(
     port,
     direction: options.direction ?? null,
   };
-  const { ports, ...verdict } = answerQuestion(prepared, asked);
+  const { ports, ...known } = answerQuestion(prepared, asked);
+  const verdict = withoutPods(known, [source.end, destination.end], loaded.cluster);
+  const parts = verdict === known ? explanationParts(prepared, asked, verdict, ports) : { considered: [], fixes: [] };
   return {
     kind: 'Explanation',
     question,
     ...verdict,
     caveats: [...verdict.caveats, ...loaded.caveats],
-    ...explanationParts(prepared, asked, verdict, ports),
+    ...parts,
     diagnostics: loaded.diagnostics,
   };
 }

@@ -21,6 +21,7 @@ import { addInputOptions, type InputOptions, type Loaded, load } from '../input-
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
 import { readQuestions, type WrittenQuestion } from '../questions-file.ts';
 import { type CliCommand, UsageError } from '../shell.ts';
+import { withoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:
@@ -99,13 +100,14 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
       return { answer: { question, ...verdict }, diagnostics: [diagnostic] };
     }
     const written = dst.value.port;
-    const { ports: _, ...verdict } = answerQuestion(prepared, {
+    const { ports: _, ...known } = answerQuestion(prepared, {
       source: src.value.end,
       destination: dst.value.end,
       protocol: protocol.value ?? written?.protocol ?? null,
       port: port.value ?? written?.port ?? null,
       direction: direction.value,
     });
+    const verdict = withoutPods(known, [src.value.end, dst.value.end], loaded.cluster);
     const caveats = [...verdict.caveats, ...loaded.caveats];
     return { answer: { question, ...verdict, caveats }, diagnostics: [] };
   };

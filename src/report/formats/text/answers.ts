@@ -1,3 +1,4 @@
+import type { Origin } from '../../../model/origin.ts';
 import type { EndVerdict, Reason, Verdict, VerdictKind } from '../../../model/verdict.ts';
 import { formatConn } from '../../conn.ts';
 import type { RenderOptions } from '../../format.ts';
@@ -71,7 +72,12 @@ function* reasonLines(reason: Reason, page: Page, indent: string): Generator<str
   const about = reason.policy !== null && reason.text.includes(reason.policy) ? '' : parts.join(' ');
   const mark = reason.kind === 'near-miss' ? '≈' : '→';
   const text = `${reason.text}${about === '' ? '' : ` (${about})`}`;
-  yield* line({ indent, mark: [mark, 'dim'], text, place: placeText(reason.origin) }, page);
+  yield* line({ indent, mark: [mark, 'dim'], text, place: fileText(reason.origin) }, page);
+}
+
+/** Where it is in a file; an object of a live cluster has no other place than its name, which stands there already. */
+function fileText(origin: Origin | null): string {
+  return origin === null || origin.object.source === null ? '' : placeText(origin);
 }
 
 /** How lines are written: with colours or without, and how wide. */
@@ -174,7 +180,7 @@ function* endWalk(end: EndVerdict, who: string, considered: readonly TierStep[],
     yield `  ${paint(style, mark)} ${paint('strong', step.tier)} ${paint(style, words)}`;
     for (const policy of step.policies) {
       const [lead, text] = [policy.policy, policy.isolates ? ' isolates' : ''];
-      const place = placeText(policy.origin);
+      const place = fileText(policy.origin);
       yield* line({ indent: '     ', mark: ['', 'plain'], lead, text, style: 'dim', place }, page);
       for (const rule of policy.rules) yield* ruleLines(rule, page);
       if (policy.rules.length === 0) yield `        ${paint('dim', `no ${end.direction} rules`)}`;
@@ -217,7 +223,7 @@ function* ruleLines(rule: ConsideredRule, page: Page): Generator<string> {
   const words = decides ? `${ACTS[rule.action]}: ` : RULE_WORDS[rule.outcome];
   const lead = `${rule.rule}  `;
   const text = words + rule.text;
-  yield* line({ indent: '        ', mark: [mark, style], lead, text, style, place: placeText(rule.origin) }, page);
+  yield* line({ indent: '        ', mark: [mark, style], lead, text, style, place: fileText(rule.origin) }, page);
 }
 
 function outcome(step: TierStep): readonly [string, Style, string] {
