@@ -25,7 +25,8 @@ export type KindCodeName =
   | 'mixed-generations'
   | 'not-enforced'
   | 'unknown-version'
-  | 'removed-version';
+  | 'removed-version'
+  | 'no-such-kind';
 
 /** Every diagnostic of this folder by name; codes are never reused. */
 export const KIND_CODES: Readonly<Record<KindCodeName, KindCode>> = {
@@ -51,4 +52,5 @@ export const KIND_CODES: Readonly<Record<KindCodeName, KindCode>> = {
   'not-enforced': { code: 'RP215', severity: 'info', title: 'policies of an engine that this profile does not have' },
   'unknown-version': { code: 'RP216', severity: 'error', title: 'a policy in a version that Rampart does not know' },
   'removed-version': { code: 'RP217', severity: 'error', title: 'a policy in a version that no API server has' },
+  'no-such-kind': { code: 'RP219', severity: 'error', title: 'what looks like a policy is of no kind that exists' },
 };

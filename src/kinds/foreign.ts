@@ -1,4 +1,5 @@
 import { byText } from '../base/order.ts';
+import { editDistance } from '../base/suggest.ts';
 import type { KubeObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
@@ -63,6 +64,31 @@ const VERSIONED: readonly {
   { group: 'policy.networking.k8s.io', kind: 'ClusterNetworkPolicy', slots: ['admin', 'baseline'], removed: [] },
 ];
 
+/** Every kind of the groups that have policies; another one there is a slip of the pen. */
+const KINDS_OF: ReadonlyMap<string, readonly string[]> = new Map([
+  ['networking.k8s.io', ['NetworkPolicy', 'Ingress', 'IngressClass', 'IPAddress', 'ServiceCIDR', 'ClusterCIDR']],
+  ['policy.networking.k8s.io', ['ClusterNetworkPolicy', 'AdminNetworkPolicy', 'BaselineAdminNetworkPolicy']],
+]);
+
+/**
+ * What to write instead, for an object that no API server takes and that was most likely meant to be a policy: an unknown
+ * kind in a group of policies, or nearly the name of a policy kind in a group of Kubernetes' own. `null` for all others.
+ */
+function misspelt(ref: ObjectRef): string | null {
+  const group = groupOf(ref);
+  const kinds = KINDS_OF.get(group);
+  if (kinds !== undefined && (kinds.includes(ref.kind) || kinds.some((kind) => `${kind}List` === ref.kind)))
+    return null;
+  const near = (a: string, b: string): boolean => editDistance(a.toLowerCase(), b.toLowerCase(), 2) <= 2;
+  const meant = VERSIONED.find(({ kind, removed }) => removed.length === 0 && near(kind, ref.kind));
+  const help =
+    meant === undefined ? 'look at `apiVersion` and `kind`' : `did you mean \`${meant.kind}\` of \`${meant.group}\`?`;
+  if (kinds !== undefined) return help;
+  const own =
+    !group.includes('.') || group.endsWith('k8s.io') || [...KINDS_OF.keys()].some((name) => near(name, group));
+  return own && meant !== undefined ? help : null;
+}
+
 function groupOf(ref: Pick<ObjectRef, 'apiVersion'>): string {
   const slash = ref.apiVersion.indexOf('/');
   return slash < 0 ? '' : ref.apiVersion.slice(0, slash);
@@ -96,7 +122,7 @@ export function reportForeign(objects: readonly KubeObject[]): readonly Diagnost
 }
 
 /**
- * Takes the policies of known kinds but unknown versions out of `objects`. A removed version is refused by every API
+ * Takes the policies of known kinds but unknown versions, and of misspelt kinds, out of `objects`. A removed version is refused by every API
  * server; any other may be in force somewhere, so the slot counts as not fully read.
  */
 export function unreadVersions(objects: readonly KubeObject[]): {
@@ -111,7 +137,12 @@ export function unreadVersions(objects: readonly KubeObject[]): {
     const { ref } = object;
     const entry = VERSIONED.find(({ group, kind }) => kind === ref.kind && group === groupOf(ref));
     if (entry === undefined) {
-      rest.push(object);
+      const meant = misspelt(ref);
+      if (meant === null) rest.push(object);
+      else {
+        const message = `no matches for kind \`${ref.kind}\` in version \`${ref.apiVersion}\``;
+        diagnostics.push({ ...diagnostic('no-such-kind', message, ref), help: meant, refused: true });
+      }
       continue;
     }
     const version = ref.apiVersion.slice(entry.group.length + 1);
