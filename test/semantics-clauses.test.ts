@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Clauses that no test cites yet. This list only shrinks: remove a clause in the commit that tests it. */
-const NOT_YET_CITED: readonly string[] = ['S6.3'];
+const NOT_YET_CITED: readonly string[] = [];
 
 const CLAUSE = /\bS\d+\.\d+\b/g;
 

@@ -291,7 +291,7 @@ function set(target: { [key: string]: Value }, key: string, value: Value): void 
 }
 
 /** Damages a value in one place. */
-function mutateStructure(root: Value, roll: Dice): Value {
+export function mutateStructure(root: Value, roll: Dice): Value {
   const place = pick(roll, containers(root));
   const odd = copy(pick(roll, ODD_VALUES));
   if (Array.isArray(place)) {
@@ -338,7 +338,7 @@ function mutateStructure(root: Value, roll: Dice): Value {
 }
 
 /** Damages a text in one place. */
-function mutateText(text: string, roll: Dice): string {
+export function mutateText(text: string, roll: Dice): string {
   const at = roll(text.length + 1);
   const length = 1 + roll(roll(4) === 0 ? 60 : 4);
   const lines = text.split('\n');
@@ -368,7 +368,7 @@ function mutateText(text: string, roll: Dice): string {
 }
 
 /** One to three seeds, damaged up to four times as values, written as YAML or JSON, damaged up to three times as text. */
-function mutation(seed: number, index: number): Mutation {
+export function mutation(seed: number, index: number): Mutation {
   const roll = dice(Math.imul(seed, 0x9e3779b1) + index);
   const documents: string[] = [];
   for (let count = 1 + roll(3); count > 0; count--) {
