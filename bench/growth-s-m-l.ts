@@ -30,7 +30,8 @@ function ofSize(size: SizeName, options: ClusterOptions, runs: number, count: nu
   const pairs: number[] = [];
   const rates: number[] = [];
   let flows = null;
-  for (let run = 0; run < runs; run++) {
+  // The first round only warms up.
+  for (let run = -1; run < runs; run++) {
     loads.push(timed(() => loadProgram(objects)).ms);
     const compiled = new CompiledProgram(input.program, input.cluster);
     pairs.push(timed(() => connectivity(compiled, input.cluster)).ms);
@@ -45,6 +46,7 @@ function ofSize(size: SizeName, options: ClusterOptions, runs: number, count: nu
     if (allowed === 0 || allowed === asked.length) throw new Error('the program does not tell flows apart');
   }
   const words = wordSize(size);
+  for (const samples of [loads, pairs, rates]) samples.shift();
   return [
     { job: `load and compile: ${words}`, unit: 'ms', samples: loads, target: null },
     { job: `all connections of the compiled program: ${words}`, unit: 'ms', samples: pairs, target: null },

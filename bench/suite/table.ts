@@ -18,7 +18,7 @@ export interface Measured {
 }
 
 const ISOLATION: Readonly<Record<BenchCase['isolation'], string>> = {
-  'same-process': 'in one process, warmed up',
+  'same-process': 'all runs in one process',
   'process-each': 'each run in a new process, cold',
   program: 'whole processes of `./rampart`',
 };
@@ -92,7 +92,7 @@ function cellsOf(result: Result): readonly string[] {
   const sign = unit === 'per second' ? '>' : '<';
   return [
     result.job,
-    result.target === null ? '' : `${sign} ${quantity(result.target, unit)}`,
+    result.target === null ? '' : `${sign} ${result.target.toLocaleString('en')}${suffix(unit)}`,
     quantity(result.median, unit),
     `${amount(result.min, unit)} – ${amount(result.max, unit)}`,
     String(result.runs),
@@ -102,7 +102,11 @@ function cellsOf(result: Result): readonly string[] {
 }
 
 function quantity(value: number, unit: Unit): string {
-  return unit === 'per second' ? `${amount(value, unit)}/s` : `${amount(value, unit)} ${unit}`;
+  return `${amount(value, unit)}${suffix(unit)}`;
+}
+
+function suffix(unit: Unit): string {
+  return unit === 'per second' ? '/s' : ` ${unit}`;
 }
 
 /** Three digits, which is all that repeats. */
