@@ -29,6 +29,8 @@ export interface ConnectivityReport {
   /** Why pairs are unspecified: a missing fact, with the pairs it concerns. */
   readonly unspecifiedBecause: readonly { readonly because: string; readonly pairs: number }[];
   readonly ingressController: readonly { readonly dst: string; readonly conn: Conn }[];
+  /** Present when only pairs of these workloads are listed, the others being left out and not denied. */
+  readonly shown?: readonly string[];
   /** What pods of one workload may say to each other. */
   readonly replicas: readonly { readonly workload: string; readonly conn: Conn }[];
   /**

@@ -340,6 +340,35 @@ describe('what is shown', () => {
     expect(await rows(['-A'])).toEqual(all);
   });
 
+  it('-n says of no other workload that nothing reaches it, and of no part that it is all', async () => {
+    const { out } = await cli(['connectivity', '-f', SHOP, '-n', 'data']);
+    // Prometheus is reached by nothing, and api by others than data: both are not shown.
+    expect(out).not.toContain('nothing');
+    expect(out).not.toMatch(/every workload|shop\/\*/);
+    expect(out).toContain('kube-system/coredns  data/{postgres,redis}  TCP 53 UDP 53');
+    expect(out).toContain('2 of 11 workloads shown: 6 allowed, all else denied');
+    const lonely = await cli(['connectivity', '-f', SHOP, '-n', 'monitoring']);
+    expect(lonely.out).toContain('  monitoring/prometheus  nothing ');
+  });
+
+  it('-n finds a workload in the middle of a class', async () => {
+    const labels = ['a', 'b', 'c'].map(
+      (name) => `---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: ${name}, namespace: ns-${name}}
+spec: {selector: {matchLabels: {x: z}}, template: {metadata: {labels: {x: z}}, spec: {containers: []}}}
+`,
+    );
+    const args = ['connectivity', '-f', '-', '--pair-limit', '1', '-n', 'ns-b', '-o', 'json'];
+    const { out } = await cli(args, { stdin: labels.join('') });
+    const report = JSON.parse(out) as { readonly allowed: readonly Row[]; readonly classes: readonly Json[] };
+    expect(report.classes).toMatchObject([
+      { members: ['ns-a/a[Deployment]', 'ns-b/b[Deployment]', 'ns-c/c[Deployment]'] },
+    ]);
+    expect(report.allowed).toContainEqual({ src: 'ns-a/a[Deployment]', dst: 'ns-a/a[Deployment]', conn: 'all' });
+  });
+
   it.each([
     ['app=cart', ['shop/cart']],
     ['app in (cart, catalog)', ['shop/cart', 'shop/catalog']],

@@ -56,6 +56,8 @@ export const connectivity: CliCommand = {
           const cut = shown === null ? whole : show(whole, shown);
           const report =
             whole === known || shown !== null ? { ...cut, unspecifiedBecause: because(loaded, program, cut) } : cut;
+          // Sets of workloads are named in words by what they lack of all, so a text has to know all of them.
+          if (options.output === 'text') return answer({ ...report, peers: whole.peers }, options, shell);
           if (options.output !== 'html') return answer(report, options, shell);
           const { explanationsOf } = await import('../page-explanations.ts');
           return answer(report, options, shell, {
@@ -72,24 +74,31 @@ function because(
   compiled: CompiledProgram,
   report: ConnectivityReport,
 ): ConnectivityReport['unspecifiedBecause'] {
+  if (report.unspecified.length === 0) return [];
   const unread = podsUnread(cluster);
   if (unread !== null) return [{ because: unread, pairs: report.unspecified.length }];
-  if (report.unspecified.length === 0) return [];
   return unspecifiedBecause(prepareExplain(program, factsOf(cluster)), compiled, cluster, report);
 }
 
-/** Only pairs in which a shown workload takes part. */
-function show(report: ConnectivityReport, shown: (id: string) => boolean): ConnectivityReport {
+/** Only pairs in which a shown workload takes part; a class is shown with any of its members. */
+function show(report: ConnectivityReport, isShown: (id: string) => boolean): ConnectivityReport {
+  const members = new Map(report.classes?.map((one) => [one.name, one.members]) ?? []);
+  const shown = (name: string): boolean => members.get(name)?.some(isShown) ?? isShown(name);
   const allowed = report.allowed.filter(({ src, dst }) => shown(src) || shown(dst));
   const unspecified = report.unspecified.filter(([src, dst]) => shown(src) || shown(dst));
-  const named = new Set([...allowed.flatMap(({ src, dst }) => [src, dst]), ...unspecified.flat()]);
+  const named = new Set(
+    [...allowed.flatMap(({ src, dst }) => [src, dst]), ...unspecified.flat()].flatMap(
+      (name) => members.get(name) ?? [name],
+    ),
+  );
   return {
     ...report,
     allowed,
     unspecified,
+    shown: report.peers.filter(isShown),
     // Ranges stay, all of them: only together do they tell a part of the outside from the whole of it.
-    peers: report.peers.filter((peer) => shown(peer) || named.has(peer) || !peer.endsWith(']')),
-    ingressController: report.ingressController.filter(({ dst }) => shown(dst)),
-    replicas: report.replicas.filter(({ workload }) => shown(workload)),
+    peers: report.peers.filter((peer) => isShown(peer) || named.has(peer) || !peer.endsWith(']')),
+    ingressController: report.ingressController.filter(({ dst }) => isShown(dst)),
+    replicas: report.replicas.filter(({ workload }) => isShown(workload)),
   };
 }

@@ -1,8 +1,9 @@
+import { byText } from '../../../base/order.ts';
 import type { ConnectivityReport } from '../../../model/report.ts';
 import { connFormatter } from '../../conn.ts';
 import type { RenderOptions } from '../../format.ts';
 import type { PeerNames } from '../../peers.ts';
-import { type ConnectivityRow, countConnectivity, groupConnectivity, NOTHING } from '../../rows.ts';
+import { type ConnectivityRow, countConnectivity, groupConnectivity, membersOf, NOTHING } from '../../rows.ts';
 import { painter, type Style } from './paint.ts';
 import { table } from './table.ts';
 
@@ -12,7 +13,8 @@ const INDENT = '  ';
 /** The matrix by destination namespace, what is not known and why, and a line of figures. */
 export function* connectivityText(report: ConnectivityReport, options: RenderOptions): Generator<string> {
   const paint = painter(options.colour);
-  const { rows, names } = groupConnectivity(report);
+  const { rows: all, names } = groupConnectivity(report);
+  const rows = report.shown === undefined ? all : onlyShown(report, report.shown, all, names);
   const shape = { indent: INDENT, flexible: [0, 1], width: options.width };
   let header: readonly string[] | undefined = HEADER;
   for (const section of sections(rows)) {
@@ -32,7 +34,7 @@ export function* connectivityText(report: ConnectivityReport, options: RenderOpt
     yield '';
   }
   if (rows.length === 0) {
-    const some = report.peers.some((peer) => peer.includes('['));
+    const some = (report.shown ?? report.peers).some((peer) => peer.endsWith(']'));
     yield some ? paint('denied', 'nothing is allowed') : paint('warning', 'no workloads');
     yield '';
   }
@@ -66,10 +68,37 @@ export function* connectivityText(report: ConnectivityReport, options: RenderOpt
     yield* table(reasons, shape, paint);
     yield '';
   }
-  if (names.starUsed()) {
+  const starred = rows.some(({ source, destination }) => `${source} ${destination}`.includes('/*'));
+  if (names.starUsed() && (report.shown === undefined || starred)) {
     yield paint('dim', 'shop/* stands for every workload of that namespace other than the one at the far end');
   }
   yield summary(report, options);
+}
+
+/** The rows of a report that is cut: of a workload that is not shown nobody can say that nothing reaches it. */
+function onlyShown(
+  report: ConnectivityReport,
+  shown: readonly string[],
+  rows: readonly ConnectivityRow[],
+  names: PeerNames,
+): readonly ConnectivityRow[] {
+  const members = membersOf(report);
+  const reached = new Set([...report.allowed.map(({ dst }) => dst), ...report.unspecified.map(([, dst]) => dst)]);
+  const known = new Set([...reached].flatMap(members));
+  const closed = new Map<string, string[]>();
+  for (const name of shown) {
+    if (known.has(name)) continue;
+    const namespace = names.namespaceOf(name) ?? '';
+    const set = closed.get(namespace);
+    if (set === undefined) closed.set(namespace, [name]);
+    else set.push(name);
+  }
+  const kept = rows.filter((row) => row.source !== 'nothing' || row.ports !== NOTHING);
+  const nothing = [...closed].map(([namespace, set]): ConnectivityRow => {
+    return { namespace, destination: names.set(set), source: 'nothing', ports: NOTHING, unspecified: false };
+  });
+  const place = (row: ConnectivityRow): string => (row.namespace === null ? '\uffff' : row.namespace);
+  return [...kept, ...nothing].sort((a, b) => byText(place(a), place(b)));
 }
 
 function portsStyle(row: ConnectivityRow): Style {
@@ -129,6 +158,13 @@ function summary(report: ConnectivityReport, options: RenderOptions): string {
     paint('denied', `${n.denied} denied`),
     ...(n.unspecified > 0 ? [paint('undefined', `${n.unspecified} unspecified`)] : []),
   ];
+  if (report.shown !== undefined) {
+    const known =
+      n.allowed + n.partly + n.unspecified > 0
+        ? parts.filter((part) => !part.includes(' denied'))
+        : ['nothing allowed'];
+    return `${report.shown.length} of ${plural(n.workloads, 'workload')} shown: ${known.join(', ')}, all else denied`;
+  }
   const peers = `${plural(n.workloads, 'workload')}, ${plural(n.ranges, 'address range')}`;
   return `${peers}, ${pairsText(n.pairs)}: ${parts.join(', ')}`;
 }
