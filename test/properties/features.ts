@@ -35,7 +35,7 @@ export const FEATURES: readonly string[] = [
     (t) => `traffic ${t}`,
   ),
   ...DIRECTIONS.map((direction) => `isolated ${direction}`),
-  ...DIRECTIONS.map((direction) => `equal ranks ${direction}`),
+  ...DIRECTIONS.map((direction) => `equal ranks in conflict ${direction}`),
   ...['unread tier', 'own node', 'own node perhaps', 'self', 'hairpin', 'no common family', 'host network', 'template'],
   ...['ICMP', 'IPv6', 'both families'],
 ];
@@ -84,11 +84,11 @@ export function meet(input: Input, flow: Flow, facts: Facts, hit: (feature: stri
     const namespace = facts.cluster.namespaces.get(own.pod.namespace) ?? null;
     for (const tier of input.program.tiers) {
       if (tier.unread !== null) hit('unread tier');
-      const matched: number[] = [];
+      const matched = new Map<number, string>();
       for (const policy of tier.policies) {
         if (matchEndpoint(policy.subject, own, 4, namespace, facts) === 'no') continue;
         if (policy.isolates.includes(direction)) hit(`isolated ${direction}`);
-        let met = false;
+        let met: string | null = null;
         for (const rule of policy.rules) {
           if (rule.direction !== direction) continue;
           const { traffic, peers } = rule.match;
@@ -99,7 +99,7 @@ export function meet(input: Input, flow: Flow, facts: Facts, hit: (feature: stri
               const truth = matchEndpoint(match, peer, family, namespace, facts);
               if (truth === 'maybe') hit(`perhaps ${match.kind}`);
               if (truth !== 'yes') continue;
-              met = true;
+              met ??= rule.action;
               hit(peerFeature(match));
               hit(`${tier.name} ${policy.origin.object.kind} ${direction} ${rule.action}`);
               if (traffic === 'any') hit('traffic any');
@@ -107,9 +107,10 @@ export function meet(input: Input, flow: Flow, facts: Facts, hit: (feature: stri
             }
           }
         }
-        if (met) matched.push(policy.rank);
+        const first = matched.get(policy.rank) ?? met;
+        if (met !== null && met !== first) hit(`equal ranks in conflict ${direction}`);
+        if (first !== null) matched.set(policy.rank, first);
       }
-      if (tier.name !== 'networkpolicy' && new Set(matched).size < matched.length) hit(`equal ranks ${direction}`);
     }
   }
 }

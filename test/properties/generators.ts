@@ -194,7 +194,7 @@ export const clusterNetworkPolicy: fc.Arbitrary<KubeJson> = fc
   .record(
     {
       tier: fc.constantFrom('Admin', 'Baseline'),
-      priority: fc.constantFrom(0, 1, 2),
+      priority: fc.constantFrom(0, 1, 1),
       subject,
       ingress: fc.array(
         adminRule('from', ['Accept', 'Deny', 'Deny', 'Pass'], 'protocols', cnpProtocol, cnpNamed, podPeers),
@@ -249,7 +249,7 @@ const oldPeers = [
 export const adminNetworkPolicy: fc.Arbitrary<KubeJson> = fc
   .record(
     {
-      priority: fc.constantFrom(0, 1, 2),
+      priority: fc.constantFrom(0, 1, 1),
       subject,
       ingress: fc.array(
         fc.oneof(
