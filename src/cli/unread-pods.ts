@@ -3,8 +3,8 @@
  * for a workload and with which labels: nothing that a pod may take part in is certain.
  */
 import type { AskedEnd } from '../engine/answer.ts';
-import type { Cluster } from '../model/cluster.ts';
-import type { ConnectivityReport } from '../model/report.ts';
+import { type Cluster, workloadId } from '../model/cluster.ts';
+import type { ConnectivityReport, DiffReport, ExposureReport } from '../model/report.ts';
 import type { EndVerdict, Verdict } from '../model/verdict.ts';
 
 /** Why the pods of the cluster are not known; `null` if they are. */
@@ -64,4 +64,28 @@ export function matrixWithoutPods(report: ConnectivityReport, cluster: Cluster):
     replicas: [],
     ...(listed ? {} : { classes: [{ name: first, members: workloads }] }),
   };
+}
+
+const EVERYWHERE = ['0.0.0.0-255.255.255.255', '::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff'];
+
+/** Every pair of workloads of these clusters, and of a workload and the outside. */
+function everyPair(clusters: readonly Cluster[]): readonly (readonly [string, string])[] {
+  const workloads = [...new Set(clusters.flatMap((cluster) => cluster.workloads.map(workloadId)))].sort();
+  const peers = [...workloads, ...EVERYWHERE];
+  return peers.flatMap((src, i) =>
+    peers.filter((dst, j) => src !== dst && Math.min(i, j) < workloads.length).map((dst) => [src, dst] as const),
+  );
+}
+
+/** What a change does where one side's pods are not known: nothing that could be said. */
+export function diffWithoutPods(report: DiffReport, clusters: readonly Cluster[]): DiffReport {
+  if (clusters.every((cluster) => podsUnread(cluster) === null)) return report;
+  const unspecified = everyPair(clusters);
+  return { ...report, changes: [], partialChanges: [], ingressControllerChanges: [], unspecified };
+}
+
+/** Who could get in where the pods are not known: nothing that could be said. */
+export function exposureWithoutPods(report: ExposureReport, cluster: Cluster): ExposureReport {
+  if (podsUnread(cluster) === null) return report;
+  return { ...report, entries: [], unprotected: [], unspecified: everyPair([cluster]) };
 }

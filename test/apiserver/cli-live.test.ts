@@ -195,6 +195,21 @@ describe.skipIf(why !== null)('a live cluster on the command line', () => {
     }
   });
 
+  it('says nothing of exposure and of changes where pods may not be read', async () => {
+    const options = ['--kubeconfig', join(cluster.folder, 'no-pods.kubeconfig')];
+    const exposure = await json(['exposure', ...options]);
+    expect([exposure.entries, exposure.unprotected]).toEqual([[], []]);
+    const diff = await json(['diff', '--from', SHOP, '--to', 'live', ...options]);
+    expect([diff.changes, diff.partialChanges]).toEqual([[], []]);
+    for (const { unspecified } of [exposure, diff] as readonly { readonly unspecified?: unknown }[]) {
+      expect(unspecified).toContainEqual(['shop/cart[Deployment]', 'data/redis[StatefulSet]']);
+      // 11 workloads among each other, and to and from the outside over both families.
+      expect(unspecified).toHaveLength(11 * 10 + 2 * 11 * 2);
+    }
+    const { out } = await cli(['diff', '--from', SHOP, '--to', 'live', ...options]);
+    expect(out).toContain('no known difference in connectivity');
+  });
+
   it('that cannot be entered or found fails with the way out', async () => {
     const free = createServer();
     await new Promise<void>((done) => free.listen(0, '127.0.0.1', done));

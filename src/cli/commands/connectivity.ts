@@ -17,7 +17,7 @@ import {
 } from '../output-options.ts';
 import type { CliCommand } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
-import { matrixWithoutPods, podsUnread } from '../unread-pods.ts';
+import { exposureWithoutPods, matrixWithoutPods, podsUnread } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:
@@ -61,7 +61,7 @@ export const connectivity: CliCommand = {
           if (options.output !== 'html') return answer(report, options, shell);
           const { explanationsOf } = await import('../page-explanations.ts');
           return answer(report, options, shell, {
-            exposure: exposureOf(program, loaded.cluster),
+            exposure: exposureWithoutPods(exposureOf(program, loaded.cluster), loaded.cluster),
             ...(whole === known ? explanationsOf(loaded, program, report) : {}),
           });
         }),

@@ -23,6 +23,7 @@ import {
 } from '../output-options.ts';
 import { type CliCommand, type Shell, UsageError } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
+import { diffWithoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:
@@ -67,7 +68,8 @@ export const diff: CliCommand = {
             cluster: loaded.cluster,
           });
           const diagnostics = [...new Set<Diagnostic>([...before.diagnostics, ...after.diagnostics])];
-          const whole = diffOf(compiled(before), compiled(after), diagnostics);
+          const known = diffOf(compiled(before), compiled(after), diagnostics);
+          const whole = diffWithoutPods(known, [before.cluster, after.cluster]);
           const report = show(whole, before, after, options, shell);
           const code = await answer(report, options, shell);
           const differs =

@@ -11,6 +11,7 @@ import {
 } from '../output-options.ts';
 import type { CliCommand } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
+import { exposureWithoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:
@@ -31,11 +32,12 @@ export const exposure: CliCommand = {
           checkShow(options);
           const loaded = await load(options, shell);
           const shown = shownWorkloads(loaded.cluster, options, shell);
-          const report = exposureOf(
+          const known = exposureOf(
             new CompiledProgram(loaded.program, loaded.cluster),
             loaded.cluster,
             loaded.diagnostics,
           );
+          const report = exposureWithoutPods(known, loaded.cluster);
           if (shown === null) return answer(report, options, shell);
           return answer(
             {
