@@ -1,7 +1,7 @@
 /** Answers with their reasons: what `explain`, `query` and the page ask of the engine. */
-import { type AskedEnd, answerQuestion, type Question } from '../src/engine/answer.ts';
-import { explainPrepared } from '../src/engine/explain.ts';
-import { prepareExplain } from '../src/engine/explain-index.ts';
+import { type AskedEnd, answerQuestion, type Question } from '../src/engine/explain/answer.ts';
+import { explainPrepared } from '../src/engine/explain/explain.ts';
+import { prepareExplain } from '../src/engine/explain/prepare.ts';
 import { factsOf } from '../src/engine/match.ts';
 import type { Workload } from '../src/model/cluster.ts';
 import type { Endpoint, Flow } from '../src/model/flow.ts';

@@ -1,7 +1,7 @@
 /** One object of a large cluster changes: from the new object until the program answers by it. */
 import { type Ip, parseIp } from '../src/base/ip.ts';
-import type { CompiledProgram } from '../src/engine/compile.ts';
-import { flowOf, verdict } from '../src/engine/evaluate.ts';
+import type { CompiledProgram } from '../src/engine/compiled/compile.ts';
+import { flowOf, verdict } from '../src/engine/compiled/evaluate.ts';
 import { inputOf } from '../src/input/input.ts';
 import type { Json, JsonObject, KubeObject } from '../src/manifest/object.ts';
 import type { Pod } from '../src/model/cluster.ts';

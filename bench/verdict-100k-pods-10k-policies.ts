@@ -1,6 +1,6 @@
 /** One flow at a time, on one thread, on a large program. */
-import type { CompiledProgram } from '../src/engine/compile.ts';
-import { verdict } from '../src/engine/evaluate.ts';
+import type { CompiledProgram } from '../src/engine/compiled/compile.ts';
+import { verdict } from '../src/engine/compiled/evaluate.ts';
 import type { Flow } from '../src/model/flow.ts';
 import { allowedShare, flowsBySort, shuffled } from './suite/flows.ts';
 import { loadProgram, objectsInMemory } from './suite/loaded.ts';

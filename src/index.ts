@@ -25,6 +25,11 @@ export { type BuiltCluster, buildCluster, type ClusterOptions } from './cluster/
 export { type ClusterIndex, indexCluster } from './cluster/cluster-index.ts';
 export { type EndpointText, type ParsedEndpoint, type PortText, parseEndpoint } from './cluster/endpoint-text.ts';
 export { type FindOptions, type FoundEndpoint, findEndpoint } from './cluster/find.ts';
+export { CompiledProgram } from './engine/compiled/compile.ts';
+export { flowOf, verdict } from './engine/compiled/evaluate.ts';
+export { TrafficTable } from './engine/compiled/traffic.ts';
+export { type ConnectivityOptions, connectivity, DEFAULT_PAIR_LIMIT } from './engine/connectivity.ts';
+export { diff, type Side } from './engine/diff.ts';
 // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 export {
   type Answer,
@@ -33,19 +38,19 @@ export {
   answerQuestion,
   type PortLine,
   type Question,
-} from './engine/answer.ts';
-export { CompiledProgram } from './engine/compile.ts';
-export { type ConnectivityOptions, connectivity, DEFAULT_PAIR_LIMIT } from './engine/connectivity.ts';
-export { diff, type Side } from './engine/diff.ts';
-export { flowOf, verdict } from './engine/evaluate.ts';
-export { type ExplainOptions, explainFlow, explainPrepared } from './engine/explain.ts';
-export { type Fix, type FixStep, proposeFix } from './engine/explain-fix.ts';
-export { type Prepared, prepareExplain } from './engine/explain-index.ts';
+} from './engine/explain/answer.ts';
+export { type ExplainOptions, explainFlow, explainPrepared } from './engine/explain/explain.ts';
+export { type Fix, type FixStep, proposeFix } from './engine/explain/fix.ts';
+export {
+  type PodPolicies,
+  policiesFor,
+  policiesOverview,
+  type WorkloadPolicies,
+} from './engine/explain/policies-view.ts';
+export { type Prepared, prepareExplain } from './engine/explain/prepare.ts';
 export { exposure } from './engine/exposure.ts';
 export { type Facts, factsOf } from './engine/match.ts';
-export { type PodPolicies, policiesFor, policiesOverview, type WorkloadPolicies } from './engine/policies-view.ts';
 export { referenceVerdict } from './engine/reference.ts';
-export { TrafficTable } from './engine/traffic.ts';
 // ── from objects to a cluster and a program ─────────────────────────────────────────────────────────────────────
 export { type Input, type InputOptions, inputOf } from './input/input.ts';
 export { assemble, PROFILES, type Profile } from './kinds/assemble.ts';

@@ -1,7 +1,7 @@
 /** Flows as a cluster has them: mostly to neighbours and DNS, some across, some in and out, most of them allowed. */
 import { type Ip, parseIp } from '../../src/base/ip.ts';
-import type { CompiledProgram } from '../../src/engine/compile.ts';
-import { flowOf, verdict } from '../../src/engine/evaluate.ts';
+import type { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { flowOf, verdict } from '../../src/engine/compiled/evaluate.ts';
 import type { Cluster, Node, Pod, Workload } from '../../src/model/cluster.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';
 import { type Random, seededRandom } from '../generate/random.ts';

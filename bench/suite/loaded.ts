@@ -1,5 +1,5 @@
 /** Clusters in memory, as the watch of a live cluster leaves them, and what the engine makes of them. */
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { type Input, inputOf } from '../../src/input/input.ts';
 import type { JsonObject, KubeObject } from '../../src/manifest/object.ts';
 import type { Pod } from '../../src/model/cluster.ts';

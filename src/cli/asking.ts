@@ -1,7 +1,7 @@
 import type { ClusterIndex } from '../cluster/cluster-index.ts';
 import { type EndpointText, parseEndpoint } from '../cluster/endpoint-text.ts';
 import { findEndpoint } from '../cluster/find.ts';
-import type { AskedEnd } from '../engine/answer.ts';
+import type { AskedEnd } from '../engine/explain/answer.ts';
 import type { Protocol } from '../model/match.ts';
 import type { Direction } from '../model/program.ts';
 import type { Verdict } from '../model/verdict.ts';

@@ -1,8 +1,8 @@
-import { type Answer, type AskedEnd, answerQuestion } from '../engine/answer.ts';
-import { casesOf, type Question } from '../engine/answer-cases.ts';
-import { explainPrepared } from '../engine/explain.ts';
-import { proposeFix } from '../engine/explain-fix.ts';
-import type { Prepared } from '../engine/explain-index.ts';
+import { type Answer, type AskedEnd, answerQuestion } from '../engine/explain/answer.ts';
+import { casesOf, type Question } from '../engine/explain/answer-cases.ts';
+import { explainPrepared } from '../engine/explain/explain.ts';
+import { proposeFix } from '../engine/explain/fix.ts';
+import type { Prepared } from '../engine/explain/prepare.ts';
 import type { Pod } from '../model/cluster.ts';
 import type { PortProtocol } from '../model/match.ts';
 import type { Direction } from '../model/program.ts';

@@ -1,6 +1,6 @@
-import { type AskedEnd, answerQuestion } from '../engine/answer.ts';
-import type { CompiledProgram } from '../engine/compile.ts';
-import { type Prepared, prepareExplain } from '../engine/explain-index.ts';
+import type { CompiledProgram } from '../engine/compiled/compile.ts';
+import { type AskedEnd, answerQuestion } from '../engine/explain/answer.ts';
+import { type Prepared, prepareExplain } from '../engine/explain/prepare.ts';
 import { factsOf } from '../engine/match.ts';
 import { type Group, pairTable } from '../engine/pairs.ts';
 import type { ConnectivityReport } from '../model/report.ts';

@@ -1,4 +1,4 @@
-import { wordList, wordPeer, wordTrafficMatch } from '../engine/explain-words.ts';
+import { wordList, wordPeer, wordTrafficMatch } from '../engine/explain/words.ts';
 import type { Direction, Rule } from '../model/program.ts';
 
 /** Peers and ports of a rule, each in words; `null` for any port and protocol. */

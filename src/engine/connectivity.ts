@@ -3,7 +3,7 @@ import type { Cluster, Workload } from '../model/cluster.ts';
 import { workloadId } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ConnectivityEntry, ConnectivityReport } from '../model/report.ts';
-import type { CompiledProgram } from './compile.ts';
+import type { CompiledProgram } from './compiled/compile.ts';
 import { ingressController } from './ingress-controller.ts';
 import { type Group, type Pair, type PairTable, pairTable } from './pairs.ts';
 

@@ -3,10 +3,10 @@ import { byText } from '../base/order.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Conn, DiffChange, DiffReport } from '../model/report.ts';
-import type { CompiledProgram } from './compile.ts';
+import type { CompiledProgram } from './compiled/compile.ts';
+import { NO_TRAFFIC, type TrafficId } from './compiled/traffic.ts';
 import { ingressController } from './ingress-controller.ts';
 import { type Group, type Pair, type PairTable, pairTable } from './pairs.ts';
-import { NO_TRAFFIC, type TrafficId } from './traffic.ts';
 
 /** One side of a comparison. Both sides must be compiled over the same traffic table. */
 export interface Side {

@@ -8,14 +8,14 @@ import type { Direction } from '../model/program.ts';
 import { DIRECTIONS } from '../model/program.ts';
 import type { Conn, ExposureEntry, ExposurePeer, ExposureReport, LabelSelectorText } from '../model/report.ts';
 import { EVERYTHING, type Selector, selectorKey } from '../model/selector.ts';
-import type { EndpointClass } from './classes.ts';
-import type { CompiledProgram, CompiledRule, SubjectProgram } from './compile.ts';
-import { symbolic, type TrafficOutcome } from './evaluate.ts';
+import type { EndpointClass } from './compiled/classes.ts';
+import type { CompiledProgram, CompiledRule, SubjectProgram } from './compiled/compile.ts';
+import { symbolic, type TrafficOutcome } from './compiled/evaluate.ts';
+import { BIT, type Bit, type Predicate } from './compiled/predicates.ts';
+import { NO_TRAFFIC, type TrafficId } from './compiled/traffic.ts';
 import { matchNamespace, matchUnknownAddress } from './match.ts';
 import { type Group, groupsOf, predicatesOf } from './pairs.ts';
-import { BIT, type Bit, type Predicate } from './predicates.ts';
 import { implies } from './selector-algebra.ts';
-import { NO_TRAFFIC, type TrafficId } from './traffic.ts';
 
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 

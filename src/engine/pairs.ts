@@ -9,11 +9,11 @@ import { by, byText } from '../base/order.ts';
 import type { Truth } from '../base/truth.ts';
 import { type Cluster, type Workload, workloadId } from '../model/cluster.ts';
 import type { Direction } from '../model/program.ts';
-import type { EndpointClass } from './classes.ts';
-import { type CompiledProgram, type SubjectProgram, sharedFamilies } from './compile.ts';
-import { symbolic, type TrafficOutcome } from './evaluate.ts';
-import { type Predicate, test } from './predicates.ts';
-import { NO_TRAFFIC, type TrafficId, type TrafficTable } from './traffic.ts';
+import type { EndpointClass } from './compiled/classes.ts';
+import { type CompiledProgram, type SubjectProgram, sharedFamilies } from './compiled/compile.ts';
+import { symbolic, type TrafficOutcome } from './compiled/evaluate.ts';
+import { type Predicate, test } from './compiled/predicates.ts';
+import { NO_TRAFFIC, type TrafficId, type TrafficTable } from './compiled/traffic.ts';
 
 /** Workloads that no policy can tell apart, or one merged address range. */
 export interface Group {

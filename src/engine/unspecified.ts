@@ -3,9 +3,9 @@ import { formatIp } from '../base/ip.ts';
 import { by, byText } from '../base/order.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { ConnectivityReport } from '../model/report.ts';
-import { type AskedEnd, answerQuestion } from './answer.ts';
-import type { CompiledProgram } from './compile.ts';
-import type { Prepared } from './explain-index.ts';
+import type { CompiledProgram } from './compiled/compile.ts';
+import { type AskedEnd, answerQuestion } from './explain/answer.ts';
+import type { Prepared } from './explain/prepare.ts';
 import { type Group, groupsOf } from './pairs.ts';
 
 export interface UnspecifiedOptions {

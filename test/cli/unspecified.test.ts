@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { connectivity } from '../../src/engine/connectivity.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { unspecifiedBecause } from '../../src/engine/unspecified.ts';
 import { inputOf } from '../../src/input/input.ts';

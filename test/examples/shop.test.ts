@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseIp } from '../../src/base/ip.ts';
-import { flowOf } from '../../src/engine/evaluate.ts';
-import { explainPrepared } from '../../src/engine/explain.ts';
-import { type Prepared, prepareExplain } from '../../src/engine/explain-index.ts';
+import { flowOf } from '../../src/engine/compiled/evaluate.ts';
+import { explainPrepared } from '../../src/engine/explain/explain.ts';
+import { type Prepared, prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { type Input, inputOf } from '../../src/input/input.ts';
 import { readManifests } from '../../src/manifest/read.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { explainPrepared } from '../../src/engine/explain.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
+import { explainPrepared } from '../../src/engine/explain/explain.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { familiesOf, type Outcome, referenceEnd, referenceVerdict, verdictOf } from '../../src/engine/reference.ts';
 import { DIRECTIONS } from '../../src/model/program.ts';

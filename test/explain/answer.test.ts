@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { serviceTargets } from '../../src/engine/service-flow.ts';
+import { serviceTargets } from '../../src/engine/explain/service-flow.ts';
 import { documents, manifestWorld, namespace, networkPolicy, node, pod } from './world.ts';
 
 const MORE = { image: 'c' };

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { indexCluster } from '../../src/cluster/cluster-index.ts';
 import { parseEndpoint } from '../../src/cluster/endpoint-text.ts';
 import { findEndpoint } from '../../src/cluster/find.ts';
-import { type AskedEnd, answerQuestion } from '../../src/engine/answer.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
+import { type AskedEnd, answerQuestion } from '../../src/engine/explain/answer.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { casesOf, hasVectors, inputOfCase, readCase } from '../conformance/case.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { explainFlow, explainPrepared } from '../../src/engine/explain.ts';
+import { explainFlow, explainPrepared } from '../../src/engine/explain/explain.ts';
 import type { Match } from '../../src/model/match.ts';
 import type { PolicyProgram } from '../../src/model/program.ts';
 import type { Reason } from '../../src/model/verdict.ts';

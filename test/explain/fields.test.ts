@@ -1,9 +1,9 @@
 /** Origins of reasons lead to fields that the objects have; proposed manifests do what is said of them. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { explainPrepared } from '../../src/engine/explain.ts';
-import { proposeFix } from '../../src/engine/explain-fix.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
+import { explainPrepared } from '../../src/engine/explain/explain.ts';
+import { proposeFix } from '../../src/engine/explain/fix.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { referenceVerdict } from '../../src/engine/reference.ts';
 import { inputOf } from '../../src/input/input.ts';

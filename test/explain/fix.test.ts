@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { explainPrepared } from '../../src/engine/explain.ts';
-import { type Fix, proposeFix } from '../../src/engine/explain-fix.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
+import { explainPrepared } from '../../src/engine/explain/explain.ts';
+import { type Fix, proposeFix } from '../../src/engine/explain/fix.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import {
   clusterPolicy,
   documents,

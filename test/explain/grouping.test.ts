@@ -1,13 +1,13 @@
 /** What one answer says about many flows, against asking the reference evaluator about each of them. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { answerQuestion } from '../../src/engine/answer.ts';
-import { explainPrepared } from '../../src/engine/explain.ts';
-import { proposeFix } from '../../src/engine/explain-fix.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
-import { endsOf, isGoverned } from '../../src/engine/explain-trace.ts';
+import { answerQuestion } from '../../src/engine/explain/answer.ts';
+import { explainPrepared } from '../../src/engine/explain/explain.ts';
+import { proposeFix } from '../../src/engine/explain/fix.ts';
+import { nearMiss } from '../../src/engine/explain/near-miss.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
+import { endsOf, isGoverned } from '../../src/engine/explain/trace.ts';
 import { factsOf, matchEndpoint, matchTraffic } from '../../src/engine/match.ts';
-import { nearMiss } from '../../src/engine/near-miss.ts';
 import { familiesOf, referenceVerdict } from '../../src/engine/reference.ts';
 import type { Pod } from '../../src/model/cluster.ts';
 import type { Flow } from '../../src/model/flow.ts';

@@ -1,6 +1,6 @@
 /** What comes through an Ingress comes from a pod of which nothing is known (S6.3). */
 import { describe, expect, test } from 'vitest';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { connectivity } from '../../src/engine/connectivity.ts';
 import { inputOf } from '../../src/input/input.ts';
 import { readManifests } from '../../src/manifest/read.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { policiesFor, policiesOf, policiesOverview } from '../../src/engine/policies-view.ts';
+import { policiesFor, policiesOf, policiesOverview } from '../../src/engine/explain/policies-view.ts';
 import { clusterPolicy, documents, manifestWorld, namespace, networkPolicy, pod } from './world.ts';
 
 const world = manifestWorld(

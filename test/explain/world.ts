@@ -2,8 +2,8 @@
 import { indexCluster } from '../../src/cluster/cluster-index.ts';
 import { parseEndpoint } from '../../src/cluster/endpoint-text.ts';
 import { findEndpoint } from '../../src/cluster/find.ts';
-import { type Answer, type AskedEnd, answerQuestion } from '../../src/engine/answer.ts';
-import { type Prepared, prepareExplain } from '../../src/engine/explain-index.ts';
+import { type Answer, type AskedEnd, answerQuestion } from '../../src/engine/explain/answer.ts';
+import { type Prepared, prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { type InputOptions, inputOf } from '../../src/input/input.ts';
 import { readManifests } from '../../src/manifest/read.ts';

@@ -2,8 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { type Family, parseIp } from '../../src/base/ip.ts';
-import { CompiledProgram } from '../../src/engine/compile.ts';
-import { verdict } from '../../src/engine/evaluate.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { verdict } from '../../src/engine/compiled/evaluate.ts';
 import { factsOf } from '../../src/engine/match.ts';
 import { referenceVerdict } from '../../src/engine/reference.ts';
 import { type Input, inputOf } from '../../src/input/input.ts';

@@ -1,13 +1,13 @@
 /** Holds the interpreters of the IR against each other; returns what disagrees. */
 import { FAMILIES } from '../../src/base/ip.ts';
-import { CompiledProgram } from '../../src/engine/compile.ts';
-import { verdict } from '../../src/engine/evaluate.ts';
-import { explainPrepared } from '../../src/engine/explain.ts';
-import { prepareExplain } from '../../src/engine/explain-index.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { verdict } from '../../src/engine/compiled/evaluate.ts';
+import { LANE } from '../../src/engine/compiled/traffic.ts';
+import { explainPrepared } from '../../src/engine/explain/explain.ts';
+import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { type Facts, factsOf } from '../../src/engine/match.ts';
 import { type Group, type Pair, type PairTable, pairTable } from '../../src/engine/pairs.ts';
 import { familiesOf, referenceEnd, referenceVerdict } from '../../src/engine/reference.ts';
-import { LANE } from '../../src/engine/traffic.ts';
 import type { Input } from '../../src/input/input.ts';
 import { type Pod, workloadId } from '../../src/model/cluster.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';

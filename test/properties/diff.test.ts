@@ -1,10 +1,10 @@
 /** The difference of two inputs against two runs of connectivity, pair by pair. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { TrafficTable } from '../../src/engine/compiled/traffic.ts';
 import { connectivity } from '../../src/engine/connectivity.ts';
 import { diff } from '../../src/engine/diff.ts';
-import { TrafficTable } from '../../src/engine/traffic.ts';
 import type { Input } from '../../src/input/input.ts';
 import type { ConnectivityReport, DiffChange, DiffReport } from '../../src/model/report.ts';
 import { dice } from '../manifest/mutations.ts';

@@ -1,8 +1,8 @@
 /** Reports taken apart into single pairs of workloads and addresses, so that two of them can be compared. */
 import { parseIp } from '../../src/base/ip.ts';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import type { TrafficTable } from '../../src/engine/compiled/traffic.ts';
 import { connectivity } from '../../src/engine/connectivity.ts';
-import type { TrafficTable } from '../../src/engine/traffic.ts';
 import type { Input } from '../../src/input/input.ts';
 import type { Conn, ConnectivityReport } from '../../src/model/report.ts';
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FAMILIES, parseIp } from '../../src/base/ip.ts';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { exposure } from '../../src/engine/exposure.ts';
 import type { Facts } from '../../src/engine/match.ts';
 import { familiesOf, referenceEnd } from '../../src/engine/reference.ts';

@@ -1,8 +1,8 @@
 /** What the comparisons of generated clusters have found, each as its smallest case with the answer worked out by hand. */
 import { describe, expect, test } from 'vitest';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { verdict } from '../../src/engine/compiled/evaluate.ts';
 import { connectivity } from '../../src/engine/connectivity.ts';
-import { verdict } from '../../src/engine/evaluate.ts';
 import { exposure } from '../../src/engine/exposure.ts';
 import type { Endpoint } from '../../src/model/flow.ts';
 import { endpointsOf, read } from './world.ts';

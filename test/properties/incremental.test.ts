@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CompiledProgram } from '../../src/engine/compile.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { dice } from '../manifest/mutations.ts';
 import { clusters } from './generators.ts';
 import { apply, differences, type Edited, edited, editOf } from './incremental.ts';

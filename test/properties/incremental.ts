@@ -1,7 +1,7 @@
 /** Edits of a compiled program, and whether it then says the same as one that is compiled from scratch. */
 import { parseIp } from '../../src/base/ip.ts';
-import { CompiledProgram } from '../../src/engine/compile.ts';
-import { verdict } from '../../src/engine/evaluate.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { verdict } from '../../src/engine/compiled/evaluate.ts';
 import { type PairTable, pairTable } from '../../src/engine/pairs.ts';
 import type { Input } from '../../src/input/input.ts';
 import { type Cluster, type Pod, type Workload, workloadId } from '../../src/model/cluster.ts';

@@ -1,8 +1,8 @@
 /** Changes of the input whose effect on every answer is known beforehand. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CompiledProgram } from '../../src/engine/compile.ts';
-import { verdict } from '../../src/engine/evaluate.ts';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { verdict } from '../../src/engine/compiled/evaluate.ts';
 import { exposure } from '../../src/engine/exposure.ts';
 import { familiesOf, isSelf } from '../../src/engine/reference.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';

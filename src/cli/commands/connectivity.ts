@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from 'commander';
-import { CompiledProgram } from '../../engine/compile.ts';
+import { CompiledProgram } from '../../engine/compiled/compile.ts';
 import { connectivity as connectivityOf } from '../../engine/connectivity.ts';
-import { prepareExplain } from '../../engine/explain-index.ts';
+import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { exposure as exposureOf } from '../../engine/exposure.ts';
 import { factsOf } from '../../engine/match.ts';
+import { exposureWithoutPods, matrixWithoutPods, podsUnread } from '../../engine/unread-pods.ts';
 import { unspecifiedBecause } from '../../engine/unspecified.ts';
 import type { ConnectivityReport } from '../../model/report.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
@@ -17,7 +18,6 @@ import {
 } from '../output-options.ts';
 import type { CliCommand } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
-import { exposureWithoutPods, matrixWithoutPods, podsUnread } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { CompiledProgram } from '../../engine/compile.ts';
+import { CompiledProgram } from '../../engine/compiled/compile.ts';
+import { TrafficTable } from '../../engine/compiled/traffic.ts';
 import { diff as diffOf } from '../../engine/diff.ts';
-import { TrafficTable } from '../../engine/traffic.ts';
+import { diffWithoutPods } from '../../engine/unread-pods.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { DiffReport } from '../../model/report.ts';
 import { EXIT, worst } from '../exit-code.ts';
@@ -23,7 +24,6 @@ import {
 } from '../output-options.ts';
 import { type CliCommand, type Shell, UsageError } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
-import { diffWithoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:

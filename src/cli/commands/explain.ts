@@ -1,8 +1,9 @@
 import { Option } from 'commander';
 import type { PortText } from '../../cluster/endpoint-text.ts';
-import { type AskedEnd, answerQuestion } from '../../engine/answer.ts';
-import { prepareExplain } from '../../engine/explain-index.ts';
+import { type AskedEnd, answerQuestion } from '../../engine/explain/answer.ts';
+import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { factsOf } from '../../engine/match.ts';
+import { withoutPods } from '../../engine/unread-pods.ts';
 import type { Protocol } from '../../model/match.ts';
 import type { Direction } from '../../model/program.ts';
 import type { Explanation, FlowQuestion } from '../../report/report.ts';
@@ -12,7 +13,6 @@ import { explanationParts } from '../explanation-parts.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
 import { type CliCommand, UsageError } from '../shell.ts';
-import { withoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:

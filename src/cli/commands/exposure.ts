@@ -1,5 +1,6 @@
-import { CompiledProgram } from '../../engine/compile.ts';
+import { CompiledProgram } from '../../engine/compiled/compile.ts';
 import { exposure as exposureOf } from '../../engine/exposure.ts';
+import { exposureWithoutPods } from '../../engine/unread-pods.ts';
 import { addInputOptions, type InputOptions, load } from '../input-options.ts';
 import {
   addOutputOptions,
@@ -11,7 +12,6 @@ import {
 } from '../output-options.ts';
 import type { CliCommand } from '../shell.ts';
 import { shownWorkloads } from '../show.ts';
-import { exposureWithoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:

@@ -1,6 +1,6 @@
-import { type Prepared, prepareExplain } from '../../engine/explain-index.ts';
+import { policiesOverview, type WorkloadPolicies as WorkloadView } from '../../engine/explain/policies-view.ts';
+import { type Prepared, prepareExplain } from '../../engine/explain/prepare.ts';
 import { factsOf, matchEndpoint } from '../../engine/match.ts';
-import { policiesOverview, type WorkloadPolicies as WorkloadView } from '../../engine/policies-view.ts';
 import { workloadId } from '../../model/cluster.ts';
 import type { Direction } from '../../model/program.ts';
 import type { WorkloadDirection, WorkloadPolicies } from '../../report/report.ts';

@@ -1,8 +1,9 @@
 import type { ClusterIndex } from '../../cluster/cluster-index.ts';
 import type { PortText } from '../../cluster/endpoint-text.ts';
-import { type AskedEnd, answerQuestion } from '../../engine/answer.ts';
-import { prepareExplain } from '../../engine/explain-index.ts';
+import { type AskedEnd, answerQuestion } from '../../engine/explain/answer.ts';
+import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { factsOf } from '../../engine/match.ts';
+import { withoutPods } from '../../engine/unread-pods.ts';
 import { readPaths } from '../../io/files.ts';
 import { progressLine } from '../../io/terminal.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
@@ -21,7 +22,6 @@ import { addInputOptions, type InputOptions, type Loaded, load } from '../input-
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
 import { readQuestions, type WrittenQuestion } from '../questions-file.ts';
 import { type CliCommand, UsageError } from '../shell.ts';
-import { withoutPods } from '../unread-pods.ts';
 
 const EXAMPLES = `
 Examples:

@@ -2,14 +2,14 @@
  * The evaluator of `reference.ts` once more, on an indexed program and with a memory: besides what may happen to a flow
  * it keeps which rule, isolation or default makes it happen, what matched on the way, and which facts were in doubt.
  */
-import type { Family } from '../base/ip.ts';
-import { any, type Truth, truth } from '../base/truth.ts';
-import type { Pod } from '../model/cluster.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { Direction, Policy, Rule, Tier } from '../model/program.ts';
-import type { Prepared, Selected } from './explain-index.ts';
-import { isOwnNode, matchEndpoint, matchTraffic } from './match.ts';
-import { isSelf, type Outcome } from './reference.ts';
+import type { Family } from '../../base/ip.ts';
+import { any, type Truth, truth } from '../../base/truth.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { Direction, Policy, Rule, Tier } from '../../model/program.ts';
+import { isOwnNode, matchEndpoint, matchTraffic } from '../match.ts';
+import { isSelf, type Outcome } from '../reference.ts';
+import type { Prepared, Selected } from './prepare.ts';
 
 /** What ends the evaluation of one end. */
 export type Ending =

@@ -1,9 +1,9 @@
-import { FAMILIES, type Family } from '../base/ip.ts';
-import type { ContainerPort, Namespace, Node, Pod } from '../model/cluster.ts';
-import type { Endpoint } from '../model/flow.ts';
-import type { Labels } from '../model/selector.ts';
+import { FAMILIES, type Family } from '../../base/ip.ts';
+import type { ContainerPort, Namespace, Node, Pod } from '../../model/cluster.ts';
+import type { Endpoint } from '../../model/flow.ts';
+import type { Labels } from '../../model/selector.ts';
+import { addressesOf, type Facts, nodeOf } from '../match.ts';
 import type { AddressPartition, GroupId } from './address-partition.ts';
-import { addressesOf, type Facts, nodeOf } from './match.ts';
 
 /** Endpoints that no policy of the program can tell apart. Pods in one class share namespace, labels, named ports and address groups. */
 export interface EndpointClass {

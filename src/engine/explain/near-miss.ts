@@ -1,10 +1,11 @@
-import { type Cidr, covers, type Family, formatCidr, formatIp, type Ip } from '../base/ip.ts';
-import { editDistance, suggest } from '../base/suggest.ts';
-import type { Namespace, Pod } from '../model/cluster.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { EndpointMatch, TrafficMatch } from '../model/match.ts';
-import type { Policy, Rule } from '../model/program.ts';
-import { type Labels, type Selector, selects } from '../model/selector.ts';
+import { type Cidr, covers, type Family, formatCidr, formatIp, type Ip } from '../../base/ip.ts';
+import { editDistance, suggest } from '../../base/suggest.ts';
+import type { Namespace, Pod } from '../../model/cluster.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { EndpointMatch, TrafficMatch } from '../../model/match.ts';
+import type { Policy, Rule } from '../../model/program.ts';
+import { type Labels, type Selector, selects } from '../../model/selector.ts';
+import { addressesOf, type Facts, matchDomain, matchEndpoint, matchNamespace, matchTraffic, nodeOf } from '../match.ts';
 import {
   addressPeer,
   dialectOf,
@@ -19,9 +20,8 @@ import {
   trafficField,
   trafficPartField,
   yamlTraffic,
-} from './explain-fields.ts';
-import { isEverything, wordEndpoint, wordPeerSide, wordTraffic, wordTrafficMatch } from './explain-words.ts';
-import { addressesOf, type Facts, matchDomain, matchEndpoint, matchNamespace, matchTraffic, nodeOf } from './match.ts';
+} from './fields.ts';
+import { isEverything, wordEndpoint, wordPeerSide, wordTraffic, wordTrafficMatch } from './words.ts';
 
 /** The kind of thing on which alone a rule fails. */
 export type MissKind =

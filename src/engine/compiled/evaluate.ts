@@ -1,16 +1,16 @@
 /** Two readings of a subject program: one flow as two bits, and all flows with a peer as traffic sets. */
-import type { Family } from '../base/ip.ts';
-import type { Truth } from '../base/truth.ts';
-import type { ContainerPort } from '../model/cluster.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import { PORT_PROTOCOLS } from '../model/match.ts';
-import type { Direction } from '../model/program.ts';
-import type { VerdictKind } from '../model/verdict.ts';
+import type { Family } from '../../base/ip.ts';
+import type { Truth } from '../../base/truth.ts';
+import type { ContainerPort } from '../../model/cluster.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import { PORT_PROTOCOLS } from '../../model/match.ts';
+import type { Direction } from '../../model/program.ts';
+import type { VerdictKind } from '../../model/verdict.ts';
+import { isOwnNode } from '../match.ts';
+import { isSelf } from '../reference.ts';
 import type { EndpointClass } from './classes.ts';
 import type { CompiledProgram, CompiledRule, SubjectProgram } from './compile.ts';
-import { isOwnNode } from './match.ts';
 import { type Bit, type Predicate, test } from './predicates.ts';
-import { isSelf } from './reference.ts';
 import { ALL_TRAFFIC, LANE, NO_TRAFFIC, type TrafficId, type TrafficTable } from './traffic.ts';
 
 /** Bit 1: may be allowed; bit 2: may be denied. */

@@ -2,16 +2,16 @@
  * Answers questions whose ends stand for several things: a workload for its pods, a Service for its backends, a block for
  * its addresses, a missing port for all ports. One answer holds for all of them, or it is undefined and says who differs.
  */
-import { type Cidr, covers } from '../base/ip.ts';
-import type { Endpoint } from '../model/flow.ts';
-import { PORT_PROTOCOLS, type PortProtocol, type Protocol } from '../model/match.ts';
-import type { Direction } from '../model/program.ts';
-import type { Verdict, VerdictKind } from '../model/verdict.ts';
+import { type Cidr, covers } from '../../base/ip.ts';
+import type { Endpoint } from '../../model/flow.ts';
+import { PORT_PROTOCOLS, type PortProtocol, type Protocol } from '../../model/match.ts';
+import type { Direction } from '../../model/program.ts';
+import type { Verdict, VerdictKind } from '../../model/verdict.ts';
 import { type AskedEnd, type Case, casesOf, type Question } from './answer-cases.ts';
 import { type Judged, mergeVerdicts } from './answer-merge.ts';
 import { portSpans } from './answer-split.ts';
 import { explainPrepared } from './explain.ts';
-import type { Prepared } from './explain-index.ts';
+import type { Prepared } from './prepare.ts';
 
 export type { AskedEnd, Question } from './answer-cases.ts';
 

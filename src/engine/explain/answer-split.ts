@@ -1,11 +1,11 @@
-import { type Cidr, type Family, formatRange, type IpRange } from '../base/ip.ts';
-import { byNumber } from '../base/order.ts';
-import type { Pod } from '../model/cluster.ts';
-import type { Endpoint } from '../model/flow.ts';
-import type { EndpointMatch, PortProtocol } from '../model/match.ts';
-import { DIRECTIONS, type Direction } from '../model/program.ts';
-import type { Prepared } from './explain-index.ts';
-import { isGoverned } from './explain-trace.ts';
+import { type Cidr, type Family, formatRange, type IpRange } from '../../base/ip.ts';
+import { byNumber } from '../../base/order.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { Endpoint } from '../../model/flow.ts';
+import type { EndpointMatch, PortProtocol } from '../../model/match.ts';
+import { DIRECTIONS, type Direction } from '../../model/program.ts';
+import type { Prepared } from './prepare.ts';
+import { isGoverned } from './trace.ts';
 
 /** Ports `first` to `last` that no policy of the question tells apart. */
 export interface PortSpan {

@@ -1,9 +1,9 @@
-import { formatCidr, formatIp } from '../base/ip.ts';
-import type { Pod } from '../model/cluster.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { EndpointMatch, NamespaceMatch, TrafficMatch } from '../model/match.ts';
-import type { Direction } from '../model/program.ts';
-import { formatSelector, type Selector } from '../model/selector.ts';
+import { formatCidr, formatIp } from '../../base/ip.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { EndpointMatch, NamespaceMatch, TrafficMatch } from '../../model/match.ts';
+import type { Direction } from '../../model/program.ts';
+import { formatSelector, type Selector } from '../../model/selector.ts';
 
 /** `TCP 80`, `ICMP`. */
 export function wordTraffic(flow: Pick<Flow, 'protocol' | 'port'>): string {

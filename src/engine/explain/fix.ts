@@ -1,26 +1,18 @@
-import { FAMILIES } from '../base/ip.ts';
-import { by, byNumber, byText, inTurn } from '../base/order.ts';
-import type { Pod } from '../model/cluster.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { EndpointMatch, Match, TrafficMatch } from '../model/match.ts';
-import { type Origin, objectId } from '../model/origin.ts';
-import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../model/program.ts';
+import { FAMILIES } from '../../base/ip.ts';
+import { by, byNumber, byText, inTurn } from '../../base/order.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { EndpointMatch, Match, TrafficMatch } from '../../model/match.ts';
+import { type Origin, objectId } from '../../model/origin.ts';
+import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../../model/program.ts';
+import { addressesOf } from '../match.ts';
+import { familiesOf } from '../reference.ts';
 import { explainPrepared, ruleId } from './explain.ts';
-import {
-  addressPeer,
-  lastingLabels,
-  type Proposal,
-  podsPeer,
-  yamlLabels,
-  yamlScalar,
-  yamlTraffic,
-} from './explain-fields.ts';
-import { type Prepared, prepareExplain } from './explain-index.ts';
-import { type Ending, endsOf, isGoverned, type Trace, traceEnd } from './explain-trace.ts';
-import { wordEndpoint, wordTraffic } from './explain-words.ts';
-import { addressesOf } from './match.ts';
+import { addressPeer, lastingLabels, type Proposal, podsPeer, yamlLabels, yamlScalar, yamlTraffic } from './fields.ts';
 import { type Edit, nearMiss } from './near-miss.ts';
-import { familiesOf } from './reference.ts';
+import { type Prepared, prepareExplain } from './prepare.ts';
+import { type Ending, endsOf, isGoverned, type Trace, traceEnd } from './trace.ts';
+import { wordEndpoint, wordTraffic } from './words.ts';
 
 /** One change to the policies. */
 export interface FixStep {

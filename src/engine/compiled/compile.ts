@@ -1,13 +1,13 @@
-import { invariant } from '../base/invariant.ts';
-import type { Cidr, Family, Ip } from '../base/ip.ts';
-import { FAMILIES } from '../base/ip.ts';
-import type { Cluster, Namespace, Pod } from '../model/cluster.ts';
-import type { Endpoint } from '../model/flow.ts';
-import type { EndpointMatch } from '../model/match.ts';
-import type { Action, Direction, Policy, PolicyProgram, Rule, Tier } from '../model/program.ts';
+import { invariant } from '../../base/invariant.ts';
+import type { Cidr, Family, Ip } from '../../base/ip.ts';
+import { FAMILIES } from '../../base/ip.ts';
+import type { Cluster, Namespace, Pod } from '../../model/cluster.ts';
+import type { Endpoint } from '../../model/flow.ts';
+import type { EndpointMatch } from '../../model/match.ts';
+import type { Action, Direction, Policy, PolicyProgram, Rule, Tier } from '../../model/program.ts';
+import { type Facts, factsOf } from '../match.ts';
 import { AddressPartition } from './address-partition.ts';
 import { ClassTable, type EndpointClass } from './classes.ts';
-import { type Facts, factsOf } from './match.ts';
 import { type Bit, type Predicate, PredicateTable, test } from './predicates.ts';
 import { ALL_TRAFFIC, NO_TRAFFIC, type TrafficId, TrafficTable } from './traffic.ts';
 

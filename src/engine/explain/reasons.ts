@@ -1,11 +1,11 @@
-import { byText } from '../base/order.ts';
-import type { Flow } from '../model/flow.ts';
-import type { Direction, Policy, Rule, Tier } from '../model/program.ts';
-import type { Reason, VerdictKind } from '../model/verdict.ts';
-import type { Prepared, Selected } from './explain-index.ts';
-import { type Ending, endsOf, type Hit, isGoverned, matchRule, type Trace } from './explain-trace.ts';
-import { wordEndpoint, wordList, wordPeer, wordTraffic, wordTrafficMatch } from './explain-words.ts';
+import { byText } from '../../base/order.ts';
+import type { Flow } from '../../model/flow.ts';
+import type { Direction, Policy, Rule, Tier } from '../../model/program.ts';
+import type { Reason, VerdictKind } from '../../model/verdict.ts';
 import { type NearMiss, nearMiss } from './near-miss.ts';
+import type { Prepared, Selected } from './prepare.ts';
+import { type Ending, endsOf, type Hit, isGoverned, matchRule, type Trace } from './trace.ts';
+import { wordEndpoint, wordList, wordPeer, wordTraffic, wordTrafficMatch } from './words.ts';
 
 const SILENT = { policy: null, rule: null, tier: null, action: null, origin: null };
 

@@ -1,12 +1,12 @@
-import type { Family } from '../base/ip.ts';
-import type { Truth } from '../base/truth.ts';
-import type { Namespace } from '../model/cluster.ts';
-import type { EndpointMatch, NamespaceMatch } from '../model/match.ts';
-import { selectorKey, selects } from '../model/selector.ts';
+import type { Family } from '../../base/ip.ts';
+import type { Truth } from '../../base/truth.ts';
+import type { Namespace } from '../../model/cluster.ts';
+import type { EndpointMatch, NamespaceMatch } from '../../model/match.ts';
+import { selectorKey, selects } from '../../model/selector.ts';
+import { type Facts, matchDomain, matchEndpoint, matchNamespace, matchUnknownAddress } from '../match.ts';
 import type { AddressPartition } from './address-partition.ts';
 import { ClassSet } from './class-set.ts';
 import type { ClassTable, EndpointClass } from './classes.ts';
-import { type Facts, matchDomain, matchEndpoint, matchNamespace, matchUnknownAddress } from './match.ts';
 
 /** An endpoint match resolved for one cluster: the classes that it holds surely, and those that it may hold. */
 export interface Predicate {

@@ -1,16 +1,16 @@
-import { FAMILIES, type Family } from '../base/ip.ts';
-import { byText } from '../base/order.ts';
-import type { Flow } from '../model/flow.ts';
-import type { Direction, Plane, Policy, PolicyProgram, Rule } from '../model/program.ts';
-import type { EndVerdict, Verdict } from '../model/verdict.ts';
-import { caveatsOf } from './explain-caveats.ts';
-import { missingFacts } from './explain-doubts.ts';
-import { type Prepared, prepareExplain } from './explain-index.ts';
-import { considered, decidingReasons, undecided } from './explain-reasons.ts';
-import { type Ending, type Trace, traceEnd } from './explain-trace.ts';
-import { wordEndpoint } from './explain-words.ts';
-import { addressesOf, type Facts } from './match.ts';
-import { familiesOf, type Outcome, verdictOf } from './reference.ts';
+import { FAMILIES, type Family } from '../../base/ip.ts';
+import { byText } from '../../base/order.ts';
+import type { Flow } from '../../model/flow.ts';
+import type { Direction, Plane, Policy, PolicyProgram, Rule } from '../../model/program.ts';
+import type { EndVerdict, Verdict } from '../../model/verdict.ts';
+import { addressesOf, type Facts } from '../match.ts';
+import { familiesOf, type Outcome, verdictOf } from '../reference.ts';
+import { caveatsOf } from './caveats.ts';
+import { missingFacts } from './doubts.ts';
+import { type Prepared, prepareExplain } from './prepare.ts';
+import { considered, decidingReasons, undecided } from './reasons.ts';
+import { type Ending, type Trace, traceEnd } from './trace.ts';
+import { wordEndpoint } from './words.ts';
 
 /** How much to explain. */
 export interface ExplainOptions {

@@ -1,6 +1,6 @@
-import type { Direction } from '../model/program.ts';
-import type { EndVerdict, Reason, Verdict, VerdictKind } from '../model/verdict.ts';
-import { wordList } from './explain-words.ts';
+import type { Direction } from '../../model/program.ts';
+import type { EndVerdict, Reason, Verdict, VerdictKind } from '../../model/verdict.ts';
+import { wordList } from './words.ts';
 
 /** In what the cases of one question differ. */
 export type Dimension = 'source' | 'destination' | 'node' | 'address' | 'port';

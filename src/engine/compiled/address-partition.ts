@@ -1,4 +1,4 @@
-import { type Cidr, type Family, type Ip, type IpRange, LAST } from '../base/ip.ts';
+import { type Cidr, type Family, type Ip, type IpRange, LAST } from '../../base/ip.ts';
 
 /** A set of addresses that the same blocks cover. Group numbers are stable; a group may lose all its addresses. */
 export type GroupId = number;

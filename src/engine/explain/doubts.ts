@@ -1,12 +1,12 @@
-import { type Family, formatCidr, formatIp } from '../base/ip.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { EndpointMatch } from '../model/match.ts';
-import type { Direction, Policy, Rule } from '../model/program.ts';
-import { peerField } from './explain-fields.ts';
-import type { Prepared } from './explain-index.ts';
-import { type Contest, type Doubt, endsOf, type Trace } from './explain-trace.ts';
-import { wordEndpoint, wordList, wordPeer } from './explain-words.ts';
-import { addressesOf, type Facts, matchEndpoint, nodeOf } from './match.ts';
+import { type Family, formatCidr, formatIp } from '../../base/ip.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { EndpointMatch } from '../../model/match.ts';
+import type { Direction, Policy, Rule } from '../../model/program.ts';
+import { addressesOf, type Facts, matchEndpoint, nodeOf } from '../match.ts';
+import { peerField } from './fields.ts';
+import type { Prepared } from './prepare.ts';
+import { type Contest, type Doubt, endsOf, type Trace } from './trace.ts';
+import { wordEndpoint, wordList, wordPeer } from './words.ts';
 
 /** The facts that are missing for one end, named; in the order in which they were met. */
 export function missingFacts(

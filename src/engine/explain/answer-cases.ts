@@ -1,14 +1,14 @@
-import type { Cidr, Family, Ip, IpRange } from '../base/ip.ts';
-import type { Node, Pod, Service } from '../model/cluster.ts';
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { Protocol } from '../model/match.ts';
-import type { Direction } from '../model/program.ts';
-import type { Verdict } from '../model/verdict.ts';
+import type { Cidr, Family, Ip, IpRange } from '../../base/ip.ts';
+import type { Node, Pod, Service } from '../../model/cluster.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { Protocol } from '../../model/match.ts';
+import type { Direction } from '../../model/program.ts';
+import type { Verdict } from '../../model/verdict.ts';
 import type { Dimension } from './answer-merge.ts';
 import { mergeParts, podClasses, rangeParts, sharedFamily, wordRange } from './answer-split.ts';
-import type { Prepared } from './explain-index.ts';
-import { wordEndpoint, wordTraffic } from './explain-words.ts';
+import type { Prepared } from './prepare.ts';
 import { seenSources, serviceTargets } from './service-flow.ts';
+import { wordEndpoint, wordTraffic } from './words.ts';
 
 /** One end of a question, as it was looked up. */
 export type AskedEnd =

@@ -1,9 +1,9 @@
-import { BITS, formatIp, type Ip } from '../base/ip.ts';
-import type { Pod } from '../model/cluster.ts';
-import type { EndpointMatch, TrafficMatch } from '../model/match.ts';
-import type { Origin } from '../model/origin.ts';
-import type { Policy, Rule } from '../model/program.ts';
-import type { Labels } from '../model/selector.ts';
+import { BITS, formatIp, type Ip } from '../../base/ip.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { EndpointMatch, TrafficMatch } from '../../model/match.ts';
+import type { Origin } from '../../model/origin.ts';
+import type { Policy, Rule } from '../../model/program.ts';
+import type { Labels } from '../../model/selector.ts';
 
 /** How an object writes peers and ports. */
 export type Dialect = 'network-policy' | 'admin' | 'cluster';

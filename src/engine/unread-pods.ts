@@ -2,10 +2,11 @@
  * Answers where a live cluster did not let its pods be read. Nobody knows then whose an address is, nor which pods stand
  * for a workload and with which labels: nothing that a pod may take part in is certain.
  */
-import type { AskedEnd } from '../engine/answer.ts';
+
 import { type Cluster, workloadId } from '../model/cluster.ts';
 import type { ConnectivityReport, DiffReport, ExposureReport } from '../model/report.ts';
 import type { EndVerdict, Verdict } from '../model/verdict.ts';
+import type { AskedEnd } from './explain/answer.ts';
 
 /** Why the pods of the cluster are not known; `null` if they are. */
 export function podsUnread(cluster: Cluster): string | null {

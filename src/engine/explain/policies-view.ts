@@ -1,11 +1,11 @@
-import { any, type Truth } from '../base/truth.ts';
-import { type Pod, type Workload, workloadId } from '../model/cluster.ts';
-import type { Origin } from '../model/origin.ts';
-import { DIRECTIONS, type Direction, type Policy, type PolicyProgram, type Rule } from '../model/program.ts';
+import { any, type Truth } from '../../base/truth.ts';
+import { type Pod, type Workload, workloadId } from '../../model/cluster.ts';
+import type { Origin } from '../../model/origin.ts';
+import { DIRECTIONS, type Direction, type Policy, type PolicyProgram, type Rule } from '../../model/program.ts';
+import type { Facts } from '../match.ts';
 import { ruleId } from './explain.ts';
-import { type Prepared, prepareExplain, type Selected } from './explain-index.ts';
-import { wordPeer, wordTrafficMatch } from './explain-words.ts';
-import type { Facts } from './match.ts';
+import { type Prepared, prepareExplain, type Selected } from './prepare.ts';
+import { wordPeer, wordTrafficMatch } from './words.ts';
 
 /** What one rule of a policy says, as data. */
 export interface RuleView {

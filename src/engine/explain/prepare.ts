@@ -1,8 +1,8 @@
-import type { Family } from '../base/ip.ts';
-import type { Truth } from '../base/truth.ts';
-import type { Pod } from '../model/cluster.ts';
-import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../model/program.ts';
-import { type Facts, matchEndpoint, matchNamespace } from './match.ts';
+import type { Family } from '../../base/ip.ts';
+import type { Truth } from '../../base/truth.ts';
+import type { Pod } from '../../model/cluster.ts';
+import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../../model/program.ts';
+import { type Facts, matchEndpoint, matchNamespace } from '../match.ts';
 import { unmet } from './near-miss.ts';
 
 /** A policy that selects a pod, for certain or perhaps. */

@@ -1,9 +1,9 @@
-import type { Family } from '../base/ip.ts';
-import type { Backend, Node, Pod, Service, ServicePort } from '../model/cluster.ts';
-import type { Endpoint } from '../model/flow.ts';
-import type { Protocol } from '../model/match.ts';
-import { wordList } from './explain-words.ts';
-import type { Facts } from './match.ts';
+import type { Family } from '../../base/ip.ts';
+import type { Backend, Node, Pod, Service, ServicePort } from '../../model/cluster.ts';
+import type { Endpoint } from '../../model/flow.ts';
+import type { Protocol } from '../../model/match.ts';
+import type { Facts } from '../match.ts';
+import { wordList } from './words.ts';
 
 /** One way that a connection to a Service may go. */
 export interface ServiceTarget {

@@ -1,11 +1,11 @@
-import type { Endpoint, Flow } from '../model/flow.ts';
-import type { Direction, Rule } from '../model/program.ts';
-import { wordContest } from './explain-doubts.ts';
-import { dialectOf } from './explain-fields.ts';
-import type { Prepared } from './explain-index.ts';
-import { type Ending, endsOf, isGoverned, type Trace } from './explain-trace.ts';
-import { wordEndpoint, wordPeer } from './explain-words.ts';
-import { matchEndpoint, matchTraffic } from './match.ts';
+import type { Endpoint, Flow } from '../../model/flow.ts';
+import type { Direction, Rule } from '../../model/program.ts';
+import { matchEndpoint, matchTraffic } from '../match.ts';
+import { wordContest } from './doubts.ts';
+import { dialectOf } from './fields.ts';
+import type { Prepared } from './prepare.ts';
+import { type Ending, endsOf, isGoverned, type Trace } from './trace.ts';
+import { wordEndpoint, wordPeer } from './words.ts';
 
 /** The choices of the ambiguity register (S11) on which the verdict of one end rests. */
 export function caveatsOf(

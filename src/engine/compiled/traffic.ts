@@ -1,6 +1,6 @@
-import * as intervals from '../base/interval-set.ts';
-import type { Protocol } from '../model/match.ts';
-import type { Conn } from '../model/report.ts';
+import * as intervals from '../../base/interval-set.ts';
+import type { Protocol } from '../../model/match.ts';
+import type { Conn } from '../../model/report.ts';
 
 /** A set of (protocol, port) pairs, as its number in a {@link TrafficTable}; equal sets have equal numbers. */
 export type TrafficId = number;
