@@ -1,6 +1,7 @@
 import { byText } from '../base/order.ts';
 import { editDistance } from '../base/suggest.ts';
 import type { KubeObject } from '../manifest/object.ts';
+import { perType } from '../manifest/per-type.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
 import { KIND_CODES, type KindCodeName } from './codes.ts';
@@ -74,7 +75,7 @@ const KINDS_OF: ReadonlyMap<string, readonly string[]> = new Map([
  * What to write instead, for an object that no API server takes and that was most likely meant to be a policy: an unknown
  * kind in a group of policies, or nearly the name of a policy kind in a group of Kubernetes' own. `null` for all others.
  */
-function misspelt(ref: ObjectRef): string | null {
+function misspelt(ref: Pick<ObjectRef, 'apiVersion' | 'kind'>): string | null {
   const group = groupOf(ref);
   const kinds = KINDS_OF.get(group);
   if (kinds !== undefined && (kinds.includes(ref.kind) || kinds.some((kind) => `${kind}List` === ref.kind)))
@@ -121,40 +122,53 @@ export function reportForeign(objects: readonly KubeObject[]): readonly Diagnost
     });
 }
 
+/** Why no object of a type can be read. */
+interface Complaint {
+  readonly name: KindCodeName;
+  readonly message: string;
+  /** What to write instead, where every API server refuses the type. */
+  readonly refused: string | null;
+  readonly slots: readonly TierSlot[];
+}
+
+function complaintAbout(type: Pick<ObjectRef, 'apiVersion' | 'kind'>): Complaint | null {
+  const entry = VERSIONED.find(({ group, kind }) => kind === type.kind && group === groupOf(type));
+  const none = `no matches for kind \`${type.kind}\` in version \`${type.apiVersion}\``;
+  if (entry === undefined) {
+    const meant = misspelt(type);
+    return meant === null ? null : { name: 'no-such-kind', message: none, refused: meant, slots: [] };
+  }
+  if (entry.removed.includes(type.apiVersion.slice(entry.group.length + 1))) {
+    const meant = 'write `apiVersion: networking.k8s.io/v1`';
+    return { name: 'removed-version', message: none, refused: meant, slots: [] };
+  }
+  const message = `\`${type.kind}\` of version \`${type.apiVersion}\` cannot be read`;
+  return { name: 'unknown-version', message, refused: null, slots: entry.slots };
+}
+
 /**
- * Takes the policies of known kinds but unknown versions, and of misspelt kinds, out of `objects`. A removed version is refused by every API
- * server; any other may be in force somewhere, so the slot counts as not fully read.
+ * Takes the policies of known kinds but unknown versions, and of misspelt kinds, out of `objects`. A removed version is
+ * refused by every API server; any other may be in force somewhere, so the slot counts as not fully read.
  */
 export function unreadVersions(objects: readonly KubeObject[]): {
   readonly diagnostics: readonly Diagnostic[];
   readonly unread: Unread;
   readonly rest: readonly KubeObject[];
 } {
+  const complaintOf = perType(complaintAbout);
   const diagnostics: Diagnostic[] = [];
   const unread: Partial<Record<TierSlot, string>> = {};
   const rest: KubeObject[] = [];
   for (const object of objects) {
-    const { ref } = object;
-    const entry = VERSIONED.find(({ group, kind }) => kind === ref.kind && group === groupOf(ref));
-    if (entry === undefined) {
-      const meant = misspelt(ref);
-      if (meant === null) rest.push(object);
-      else {
-        const message = `no matches for kind \`${ref.kind}\` in version \`${ref.apiVersion}\``;
-        diagnostics.push({ ...diagnostic('no-such-kind', message, ref), help: meant, refused: true });
-      }
+    const complaint = complaintOf(object.ref);
+    if (complaint === null) {
+      rest.push(object);
       continue;
     }
-    const version = ref.apiVersion.slice(entry.group.length + 1);
-    if (entry.removed.includes(version)) {
-      const message = `no matches for kind \`${ref.kind}\` in version \`${ref.apiVersion}\``;
-      const help = 'write `apiVersion: networking.k8s.io/v1`';
-      diagnostics.push({ ...diagnostic('removed-version', message, ref), help, refused: true });
-      continue;
-    }
-    const message = `\`${ref.kind}\` of version \`${ref.apiVersion}\` cannot be read`;
-    diagnostics.push(diagnostic('unknown-version', message, ref));
-    for (const slot of entry.slots) unread[slot] ??= message;
+    const { name, message, refused, slots } = complaint;
+    const said = diagnostic(name, message, object.ref);
+    diagnostics.push(refused === null ? said : { ...said, help: refused, refused: true });
+    for (const slot of slots) unread[slot] ??= message;
   }
   return { diagnostics, unread, rest };
 }

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../manifest/object.ts';
+import { perType } from '../manifest/per-type.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import { lowerAdminNetworkPolicy, lowerBaselineAdminNetworkPolicy } from './admin-network-policy/lower.ts';
 import { validateAdminNetworkPolicy, validateBaselineAdminNetworkPolicy } from './admin-network-policy/validate.ts';
@@ -75,10 +76,14 @@ export function readPolicies(objects: readonly KubeObject[], options: PolicyOpti
   const diagnostics: Diagnostic[] = [];
   const foreign: KubeObject[] = [];
   const rest: KubeObject[] = [];
+  const readerOf = perType(
+    (type): PolicyKind | 'foreign' | 'rest' =>
+      kindOf(type.apiVersion, type.kind) ?? (isForeign(type) ? 'foreign' : 'rest'),
+  );
   for (const object of objects) {
-    const kind = kindOf(object.ref.apiVersion, object.ref.kind);
-    if (kind === null) {
-      (isForeign(object.ref) ? foreign : rest).push(object);
+    const kind = readerOf(object.ref);
+    if (kind === 'foreign' || kind === 'rest') {
+      (kind === 'foreign' ? foreign : rest).push(object);
       continue;
     }
     const complaints = options.stored === true ? kind.validate(object).map(unrefused) : kind.validate(object);

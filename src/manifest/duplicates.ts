@@ -2,6 +2,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import { objectId } from '../model/origin.ts';
 import { MANIFEST_DIAGNOSTICS } from './diagnostics.ts';
 import type { KubeObject, Reading } from './object.ts';
+import { perType } from './per-type.ts';
 import { groupOf } from './scope.ts';
 
 /**
@@ -9,12 +10,22 @@ import { groupOf } from './scope.ts';
  * one. Objects whose name is left to the server are all kept.
  */
 export function dropDuplicates(objects: readonly KubeObject[]): Reading {
-  const last = new Map<string, KubeObject>();
-  for (const object of objects) if (hasName(object)) last.set(identity(object), object);
+  const groups = new Map<string, Homes>();
+  // Versions of one kind are one object. No group has a slash in it.
+  const homesOf = perType(({ apiVersion, kind }) => entry(groups, `${groupOf(apiVersion)}/${kind}`));
+  const namesakes = ({ ref }: KubeObject): Map<string, KubeObject> => entry(homesOf(ref), ref.namespace);
+  let anyTwice = false;
+  for (const object of objects) {
+    if (!hasName(object)) continue;
+    const names = namesakes(object);
+    const count = names.size;
+    if (names.set(object.ref.name, object).size === count) anyTwice = true;
+  }
+  if (!anyTwice) return { objects, diagnostics: [] };
   const kept: KubeObject[] = [];
   const diagnostics: Diagnostic[] = [];
   for (const object of objects) {
-    const winner = hasName(object) ? last.get(identity(object)) : object;
+    const winner = hasName(object) ? namesakes(object).get(object.ref.name) : object;
     if (winner === object || winner === undefined) {
       kept.push(object);
       continue;
@@ -32,10 +43,16 @@ export function dropDuplicates(objects: readonly KubeObject[]): Reading {
   return { objects: kept, diagnostics };
 }
 
-/** Versions of one kind are one object. */
-function identity({ ref }: KubeObject): string {
-  // No name that a server takes has a NUL in it.
-  return `${groupOf(ref.apiVersion)}\0${ref.kind}\0${ref.namespace ?? '\0'}\0${ref.name}`;
+/** Objects by namespace and name. Maps in maps, since joining the names into keys costs more than all else here. */
+type Homes = Map<string | null, Map<string, KubeObject>>;
+
+function entry<K, L, V>(maps: Map<K, Map<L, V>>, key: K): Map<L, V> {
+  let found = maps.get(key);
+  if (found === undefined) {
+    found = new Map();
+    maps.set(key, found);
+  }
+  return found;
 }
 
 function hasName({ value }: KubeObject): boolean {

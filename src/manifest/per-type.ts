@@ -1,0 +1,24 @@
+import type { ObjectRef } from '../model/origin.ts';
+
+type ObjectType = Pick<ObjectRef, 'apiVersion' | 'kind'>;
+
+/** Asks `answer` once for each `apiVersion` and kind: objects are many, their types are few. */
+export function perType<T extends NonNullable<unknown> | null>(
+  answer: (type: ObjectType) => T,
+): (type: ObjectType) => T {
+  const answers = new Map<string, Map<string, T>>();
+  return (type) => {
+    const { apiVersion, kind } = type;
+    let kinds = answers.get(apiVersion);
+    if (kinds === undefined) {
+      kinds = new Map();
+      answers.set(apiVersion, kinds);
+    }
+    let known = kinds.get(kind);
+    if (known === undefined) {
+      known = answer(type);
+      kinds.set(kind, known);
+    }
+    return known;
+  };
+}
