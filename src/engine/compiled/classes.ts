@@ -27,11 +27,16 @@ export interface EndpointClass {
   readonly example: Endpoint;
 }
 
+/** Flag of classes of pods that have a network of their own. */
+export const POD = 4;
+
 const NO_LABELS: Labels = new Map();
 
 /** All classes of a cluster, numbered in order of appearance. Numbers never change; classes are never taken out. */
 export class ClassTable {
   readonly all: EndpointClass[] = [];
+  /** Families of each class, and {@link POD} for pods: what every flow asks for, close together. */
+  readonly flags: number[] = [];
   readonly byNamespace: Map<string, number[]> = new Map();
   /** Classes with exactly one address group in a family. */
   readonly byGroup: Map<GroupId, number[]> = new Map();
@@ -52,6 +57,10 @@ export class ClassTable {
       .join(','),
   );
   readonly #onNew: (added: EndpointClass) => void;
+  /** Classes found before, so that flows from outside and from nodes need no key. */
+  readonly #externalClasses: (number | undefined)[] = [];
+  readonly #nodeClasses = new Map<Node, Map<bigint | undefined, number>>();
+  #version = -1;
 
   constructor(partition: AddressPartition, onNew: (added: EndpointClass) => void) {
     this.#partition = partition;
@@ -65,8 +74,15 @@ export class ClassTable {
         return endpoint.pod.hostNetwork
           ? this.#hostClass('host', endpoint, facts)
           : this.#podClass(endpoint.pod, facts);
-      case 'node':
-        return this.#hostClass('node', endpoint, facts);
+      case 'node': {
+        this.#refresh();
+        const known = this.#nodeClasses.get(endpoint.node)?.get(endpoint.address?.value);
+        if (known !== undefined) return known;
+        const made = this.#hostClass('node', endpoint, facts);
+        const byAddress = this.#nodeClasses.get(endpoint.node) ?? new Map<bigint | undefined, number>();
+        this.#nodeClasses.set(endpoint.node, byAddress.set(endpoint.address?.value, made));
+        return made;
+      }
       case 'external':
         return this.externalClass(this.#partition.groupOf(endpoint.address), endpoint);
       case 'domain':
@@ -81,10 +97,21 @@ export class ClassTable {
 
   /** The class of the addresses of a group that belong to no pod and no node. */
   externalClass(group: GroupId, example: Endpoint): number {
-    return this.#intern(`x|${group}`, (id) => {
+    const known = this.#externalClasses[group];
+    if (known !== undefined) return known;
+    const made = this.#intern(`x|${group}`, (id) => {
       const family = this.#partition.familyOf(group);
       return { ...outside(id, example), kind: 'external', groups: { 4: [], 6: [], [family]: [group] } };
     });
+    this.#externalClasses[group] = made;
+    return made;
+  }
+
+  /** A node's addresses may be in other groups since the last block was added. */
+  #refresh(): void {
+    if (this.#version === this.#partition.version) return;
+    this.#version = this.#partition.version;
+    this.#nodeClasses.clear();
   }
 
   #podClass(pod: Pod, facts: Facts): number {
@@ -135,6 +162,7 @@ export class ClassTable {
     const families = (made.groups[4].length > 0 ? 1 : 0) | (made.groups[6].length > 0 ? 2 : 0);
     const added: EndpointClass = { ...made, families };
     this.all.push(added);
+    this.flags.push(families | (added.kind === 'pod' ? POD : 0));
     this.#ids.set(key, added.id);
     if (added.kind !== 'pod') this.others.push(added.id);
     else if (added.namespace !== null) append(this.byNamespace, added.namespace.name, added.id);

@@ -8,6 +8,7 @@ import type { Action, Direction, Policy, PolicyProgram, Rule, Tier } from '../..
 import { type Facts, factsOf } from '../match.ts';
 import { AddressPartition } from './address-partition.ts';
 import { ClassTable, type EndpointClass } from './classes.ts';
+import { OutcomeCache } from './outcome-cache.ts';
 import { type Bit, type Predicate, PredicateTable, test } from './predicates.ts';
 import { ALL_TRAFFIC, NO_TRAFFIC, type TrafficId, TrafficTable } from './traffic.ts';
 
@@ -79,6 +80,8 @@ export class CompiledProgram {
   readonly #interned = new Map<string, SubjectProgram>();
   #subjectCount = 0;
   #uid = 0;
+  /** What pairs of classes may say to each other, for those asked about lately. */
+  readonly outcomes: OutcomeCache = new OutcomeCache();
   /** Rules resolved, sets made: counted work for tests. */
   readonly work = { classes: 0, policies: 0, subjectPrograms: 0 };
 
@@ -142,6 +145,7 @@ export class CompiledProgram {
     const index = this.#tiers.findIndex((tier) => tier.name === tierName);
     invariant(index >= 0, `no tier ${tierName}`);
     const touched = new Set<number>();
+    this.outcomes.clear();
     if (before !== null) this.#removePolicy(before, touched);
     if (after !== null) {
       const added = [...blocksOf(after)].filter((block) => this.partition.add(block));

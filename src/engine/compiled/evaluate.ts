@@ -1,4 +1,4 @@
-/** Two readings of a subject program: one flow as two bits, and all flows with a peer as traffic sets. */
+/** The symbolic reading of subject programs, all flows with a peer at once, and the verdict of one flow from it. */
 import type { Family } from '../../base/ip.ts';
 import type { Truth } from '../../base/truth.ts';
 import type { ContainerPort } from '../../model/cluster.ts';
@@ -8,138 +8,84 @@ import type { Direction } from '../../model/program.ts';
 import type { VerdictKind } from '../../model/verdict.ts';
 import { isOwnNode } from '../match.ts';
 import { isSelf } from '../reference.ts';
-import type { EndpointClass } from './classes.ts';
+import { type EndpointClass, POD } from './classes.ts';
 import type { CompiledProgram, CompiledRule, SubjectProgram } from './compile.ts';
+import type { PairOutcome } from './outcome-cache.ts';
 import { type Bit, type Predicate, test } from './predicates.ts';
 import { ALL_TRAFFIC, LANE, NO_TRAFFIC, type TrafficId, type TrafficTable } from './traffic.ts';
 
-/** Bit 1: may be allowed; bit 2: may be denied. */
-export type OutcomeBits = 0 | 1 | 2 | 3;
-const ALLOW = 1;
-const DENY = 2;
-
+/** By the bits "may be allowed" (1) and "may be denied" (2); neither is for ends without a common address family. */
 const VERDICTS: readonly VerdictKind[] = ['undefined', 'allowed', 'denied', 'undefined'];
 
-/** The verdict of a flow, both ends together, over every family that it may use. */
+/** The verdict of a flow, both ends together, over every family that it may use. A flow with ports has a port. */
 export function verdict(program: CompiledProgram, flow: Flow): VerdictKind {
-  const source = program.classes.all[program.classOf(flow.source)] as EndpointClass;
-  const destination = program.classes.all[program.classOf(flow.destination)] as EndpointClass;
-  const families = source.families & destination.families & (flow.family === null ? 3 : flow.family === 4 ? 1 : 2);
+  const from = program.classOf(flow.source);
+  const to = program.classOf(flow.destination);
+  const { flags } = program.classes;
+  const shared = (flags[from] as number) & (flags[to] as number);
+  const families = shared & (flow.family === null ? 3 : flow.family === 4 ? 1 : 2);
+  if (from === to && families !== 0 && flow.source.kind === 'pod' && isSelf(flow.source, flow.destination)) {
+    return flow.viaService ? throughService(program, flow, from, families) : 'allowed';
+  }
+  const ownNode = (shared & POD) !== 0 ? 'no' : ownNodeOf(program, flow);
+  let at = program.outcomes.find(from, to, ownNode);
+  if (at < 0) at = program.outcomes.put(from, to, ownNode, pairOutcome(program, from, to, ownNode));
+  const lane = LANE[flow.protocol];
+  const port = flow.port ?? 0;
   let bits = 0;
-  if ((families & 1) !== 0) bits = bothEnds(program, flow, 4, source, destination);
-  if ((families & 2) !== 0 && (bits === 0 || dependsOnFamily(program, source, destination))) {
-    bits |= bothEnds(program, flow, 6, source, destination);
+  for (const family of [0, 2] as const) {
+    if ((families & (family === 0 ? 1 : 2)) === 0) continue;
+    if (program.traffic.contains(program.outcomes.allow(at, family), lane, port)) bits |= 1;
+    if (program.traffic.contains(program.outcomes.deny(at, family), lane, port)) bits |= 2;
   }
   return VERDICTS[bits] as VerdictKind;
 }
 
-function dependsOnFamily(program: CompiledProgram, source: EndpointClass, destination: EndpointClass): boolean {
-  return program.subject(source.id, 'egress').byFamily || program.subject(destination.id, 'ingress').byFamily;
-}
-
-function bothEnds(
-  program: CompiledProgram,
-  flow: Flow,
-  family: Family,
-  source: EndpointClass,
-  destination: EndpointClass,
-): number {
-  const egress = end(program, flow, family, 'egress', source, destination);
-  if (egress === DENY) return DENY;
-  const ingress = end(program, flow, family, 'ingress', destination, source);
-  return (egress & ingress & ALLOW) | ((egress | ingress) & DENY);
-}
-
-function end(
-  program: CompiledProgram,
-  flow: Flow,
-  family: Family,
-  direction: Direction,
-  own: EndpointClass,
-  peer: EndpointClass,
-): number {
-  const subject = program.subject(own.id, direction);
-  if (subject.tiers.length === 0) return ALLOW;
-  const ownEnd = direction === 'egress' ? flow.source : flow.destination;
-  const peerEnd = direction === 'egress' ? flow.destination : flow.source;
-  if (ownEnd.kind !== 'pod') return ALLOW;
-  let hairpin = false;
-  if (own === peer && isSelf(ownEnd, peerEnd)) {
-    if (!flow.viaService) return ALLOW;
-    hairpin = true;
+/** Whether one end has the address of the node that the other, a pod, runs on. */
+function ownNodeOf(program: CompiledProgram, { source, destination }: Flow): Truth {
+  if (source.kind === 'pod' && !source.pod.hostNetwork) return isOwnNode(destination, source.pod, program.facts);
+  if (destination.kind === 'pod' && !destination.pod.hostNetwork) {
+    return isOwnNode(source, destination.pod, program.facts);
   }
-  const ownNode: Truth = peer.kind === 'pod' ? 'no' : isOwnNode(peerEnd, ownEnd.pod, program.facts);
-  if (direction === 'ingress' && ownNode === 'yes') return ALLOW;
-  const destination = direction === 'egress' ? peer : own;
-  const bits = decide(program, subject, family, peer, destination, LANE[flow.protocol], flow.port, ownNode, hairpin);
-  return direction === 'ingress' && ownNode === 'maybe' ? bits | ALLOW : bits;
+  return 'no';
 }
 
-function decide(
+/** A pod's way to itself through a Service. */
+function throughService(program: CompiledProgram, flow: Flow, pod: number, families: number): VerdictKind {
+  const { allow4, deny4, allow6, deny6 } = pairOutcome(program, pod, pod, 'no', true);
+  const { traffic } = program;
+  const has = (set: TrafficId): boolean => traffic.contains(set, LANE[flow.protocol], flow.port ?? 0);
+  const allow = ((families & 1) !== 0 && has(allow4)) || ((families & 2) !== 0 && has(allow6));
+  const deny = ((families & 1) !== 0 && has(deny4)) || ((families & 2) !== 0 && has(deny6));
+  return VERDICTS[(allow ? 1 : 0) | (deny ? 2 : 0)] as VerdictKind;
+}
+
+/** What may happen to all flows between two classes; `ownNode` is about the end that is a node's, if one is. */
+export function pairOutcome(
   program: CompiledProgram,
-  subject: SubjectProgram,
-  family: Family,
-  peer: EndpointClass,
-  destination: EndpointClass,
-  lane: number,
-  port: number | null,
+  from: number,
+  to: number,
   ownNode: Truth,
-  hairpin: boolean,
-): number {
-  let out = 0;
-  for (const { tier, isolated, ranks } of subject.tiers) {
-    if (tier.unread !== null) return ALLOW | DENY;
-    let toNext = false;
-    let live = true;
-    for (const rank of ranks) {
-      let goesOn = true;
-      for (const { selected, rules } of rank) {
-        let decided = false;
-        for (const rule of rules) {
-          if (!hasTraffic(program.traffic, rule, destination, lane, port)) continue;
-          // Written out: a closure for each rule would cost more than the test.
-          let match = 0;
-          for (const predicate of rule.peers) {
-            const bit = test(predicate, family, peer);
-            if (bit !== 0 && match !== 1) match = bit;
-          }
-          if (match === 0) continue;
-          if (rule.action === 'allow') out |= ALLOW;
-          else if (rule.action === 'deny') out |= DENY;
-          else toNext = true;
-          if (match === 1) {
-            decided = selected === 1;
-            break;
-          }
-        }
-        if (decided) goesOn = false;
-      }
-      if (!goesOn) {
-        live = false;
-        break;
-      }
-    }
-    if (live) {
-      if (isolated === 0) toNext = true;
-      else {
-        const spared: Truth =
-          (hairpin && tier.spares.includes('hairpin')) ||
-          (ownNode === 'yes' && subject.direction === 'egress' && tier.spares.includes('own-node'))
-            ? 'yes'
-            : ownNode === 'maybe' && subject.direction === 'egress' && tier.spares.includes('own-node')
-              ? 'maybe'
-              : 'no';
-        if (spared !== 'no') out |= ALLOW;
-        if (spared !== 'yes') {
-          if (tier.whenIsolated === 'deny') out |= DENY;
-          else toNext = true;
-        }
-        if (isolated === 2) toNext = true;
-      }
-    }
-    if (!toNext) return out;
-  }
-  return out | ALLOW;
+  hairpin = false,
+): PairOutcome {
+  const { traffic } = program;
+  const source = program.classes.all[from] as EndpointClass;
+  const destination = program.classes.all[to] as EndpointClass;
+  const over = (family: Family): TrafficOutcome => {
+    const egress = symbolicEnd(program, source, 'egress', destination, family, ownNode, hairpin);
+    const ingress = symbolicEnd(program, destination, 'ingress', source, family, ownNode, hairpin);
+    return { allow: traffic.intersect(egress.allow, ingress.allow), deny: traffic.union(egress.deny, ingress.deny) };
+  };
+  const four = over(4);
+  const differs = program.subject(source.id, 'egress').byFamily || program.subject(destination.id, 'ingress').byFamily;
+  const six = differs ? over(6) : four;
+  return { allow4: four.allow, deny4: four.deny, allow6: six.allow, deny6: six.deny };
+}
+
+function isNamed(rule: CompiledRule, declared: ContainerPort): boolean {
+  return rule.named.some(
+    ({ name, protocol }) => name === declared.name && (protocol === null || protocol === declared.protocol),
+  );
 }
 
 /** What is known of any of the predicates. */
@@ -151,28 +97,6 @@ function strongest(predicates: readonly Predicate[], holds: (predicate: Predicat
     if (bit === 2) out = 2;
   }
   return out;
-}
-
-function hasTraffic(
-  table: TrafficTable,
-  rule: CompiledRule,
-  destination: EndpointClass,
-  lane: number,
-  port: number | null,
-): boolean {
-  if (rule.traffic === ALL_TRAFFIC) return true;
-  if (port === null) return false;
-  if (table.contains(rule.traffic, lane, port)) return true;
-  if (rule.named.length === 0 || destination.kind !== 'pod') return false;
-  return destination.ports.some(
-    (declared) => LANE[declared.protocol] === lane && declared.port === port && isNamed(rule, declared),
-  );
-}
-
-function isNamed(rule: CompiledRule, declared: ContainerPort): boolean {
-  return rule.named.some(
-    ({ name, protocol }) => name === declared.name && (protocol === null || protocol === declared.protocol),
-  );
 }
 
 /** What may happen to all flows between two endpoints: the sets overlap where a fact is missing. */
@@ -216,6 +140,7 @@ export function symbolic(
   destination: EndpointClass | null,
   holds: (predicate: Predicate) => Bit,
   ownNode: Truth,
+  hairpin = false,
 ): TrafficOutcome {
   if (subject.tiers.length === 0) return ALLOW_ALL;
   if (subject.direction === 'ingress' && ownNode === 'yes') return ALLOW_ALL;
@@ -258,7 +183,12 @@ export function symbolic(
     if (live !== NO_TRAFFIC) {
       if (isolated === 0) next = table.union(next, live);
       else {
-        const spared = subject.direction === 'egress' && tier.spares.includes('own-node') ? ownNode : 'no';
+        const spared =
+          hairpin && tier.spares.includes('hairpin')
+            ? 'yes'
+            : subject.direction === 'egress' && tier.spares.includes('own-node')
+              ? ownNode
+              : 'no';
         if (spared !== 'no') allow = table.union(allow, live);
         if (spared !== 'yes') {
           if (tier.whenIsolated === 'deny') deny = table.union(deny, live);
@@ -283,10 +213,11 @@ export function symbolicEnd(
   peer: EndpointClass,
   family: Family,
   ownNode: Truth,
+  hairpin = false,
 ): TrafficOutcome {
   const destination = direction === 'egress' ? peer : own;
   const subject = program.subject(own.id, direction);
-  return symbolic(program.traffic, subject, destination, (predicate) => test(predicate, family, peer), ownNode);
+  return symbolic(program.traffic, subject, destination, (p) => test(p, family, peer), ownNode, hairpin);
 }
 
 /** A flow between endpoints with everything that it leaves open unset. */

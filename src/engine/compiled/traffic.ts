@@ -23,6 +23,7 @@ export class TrafficTable {
   readonly #ids = new Map<string, TrafficId>();
   readonly #memo = [new Map<number, TrafficId>(), new Map<number, TrafficId>(), new Map<number, TrafficId>()] as const;
   readonly #conns: Conn[] = [];
+  readonly #portMemo = new Map<number, TrafficId>();
   readonly #allPorts: TrafficId;
 
   constructor() {
@@ -51,9 +52,14 @@ export class TrafficTable {
 
   /** All ports from `first` to `last` of one protocol; empty if inverted. */
   ports(protocol: Protocol, first: number, last: number): TrafficId {
+    const key = (LANE[protocol] * 0x10000 + first) * 0x10000 + last;
+    const known = this.#portMemo.get(key);
+    if (known !== undefined) return known;
     const lanes = new Array<intervals.IntervalSet>(LANES).fill(intervals.EMPTY);
     lanes[LANE[protocol]] = intervals.interval(first, last);
-    return this.intern(lanes);
+    const id = this.intern(lanes);
+    this.#portMemo.set(key, id);
+    return id;
   }
 
   union(a: TrafficId, b: TrafficId): TrafficId {
