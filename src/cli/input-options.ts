@@ -60,6 +60,8 @@ export interface Loaded {
   readonly diagnostics: readonly Diagnostic[];
   /** What every verdict here rests on, e.g. that nothing enforces policies. */
   readonly caveats: readonly string[];
+  /** Why nothing enforces policies here; `null` if something does, or may. */
+  readonly unenforced: string | null;
   readonly live: LiveCluster | null;
 }
 
@@ -189,7 +191,7 @@ async function readLive(options: InputOptions, shell: Shell): Promise<Objects> {
 export function understand(read: Objects): Loaded {
   const input = inputOf(read.objects, { missing: read.live?.missing ?? [], stored: read.live !== null });
   let index: ClusterIndex | null = null;
-  const warning = read.live === null ? null : cniWarning(read.live.cni);
+  const warnings = read.live === null ? [] : enforcementWarnings(read.live.cni, input.program);
   return {
     objects: read.objects,
     cluster: input.cluster,
@@ -201,9 +203,24 @@ export function understand(read: Objects): Loaded {
     diagnostics: [
       ...read.diagnostics,
       ...input.diagnostics,
-      ...(warning === null ? [] : [{ code: 'RP501', severity: 'warning' as const, message: warning, origin: null }]),
+      ...warnings.map((message) => ({ code: 'RP501', severity: 'warning' as const, message, origin: null })),
     ],
-    caveats: warning === null ? [] : [warning],
+    caveats: warnings,
+    unenforced: read.live?.cni.enforces === 'no' ? (warnings[0] ?? null) : null,
     live: read.live,
   };
+}
+
+/** What verdicts on a live cluster rest on: that its network enforces the kinds of policies that it holds. */
+function enforcementWarnings(cni: Cni, program: PolicyProgram): readonly string[] {
+  const general = cniWarning(cni);
+  if (general !== null) return [general];
+  const kinds = new Set(program.tiers.flatMap(({ policies }) => policies.map(({ origin }) => origin.object.kind)));
+  const unsupported = [
+    ...(kinds.has('ClusterNetworkPolicy') && cni.supports.clusterNetworkPolicy !== 'yes'
+      ? ['ClusterNetworkPolicy']
+      : []),
+    ...(kinds.has('AdminNetworkPolicy') && cni.supports.adminNetworkPolicy !== 'yes' ? ['AdminNetworkPolicy'] : []),
+  ];
+  return unsupported.map((kind) => `whether ${cni.name ?? 'this cluster'} enforces ${kind} is not known`);
 }

@@ -253,7 +253,12 @@ describe.skipIf(why !== null)('a live cluster on the command line', () => {
     const { out, err } = await cli(['explain', 'shop/checkout', 'payments/gateway:8443', ...live]);
     expect(err).toContain(`RP501 warning: ${note}`);
     expect(out).toContain(`assumed: ${note}`);
-    for (const answer of await ask(live)) expect(answer.caveats).toContain(note);
+    const answers = await ask(live);
+    for (const answer of answers) {
+      expect(answer.caveats).toContain(note);
+      expect(answer.verdict).not.toBe('denied');
+    }
+    expect(answers.some((answer) => answer.verdict === 'undefined' && answer.undefinedBecause === note)).toBe(true);
     const report = await json(['connectivity', ...live]);
     expect(report.diagnostics).toEqual(
       expect.arrayContaining([expect.objectContaining({ code: 'RP501', severity: 'warning', message: note })]),

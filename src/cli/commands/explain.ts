@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { PortText } from '../../cluster/endpoint-text.ts';
+import { withoutEnforcement } from '../../engine/enforcement.ts';
 import { type AskedEnd, answerQuestion } from '../../engine/explain/answer.ts';
 import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { factsOf } from '../../engine/match.ts';
@@ -84,8 +85,9 @@ export function explanationOf(
     direction: options.direction ?? null,
   };
   const { ports, ...known } = answerQuestion(prepared, asked);
-  const verdict = withoutPods(known, [source.end, destination.end], loaded.cluster);
-  const parts = verdict === known ? explanationParts(prepared, asked, verdict, ports) : { considered: [], fixes: [] };
+  const judged = withoutPods(known, [source.end, destination.end], loaded.cluster);
+  const verdict = withoutEnforcement(judged, loaded.unenforced);
+  const parts = judged === known ? explanationParts(prepared, asked, verdict, ports) : { considered: [], fixes: [] };
   return {
     kind: 'Explanation',
     question,

@@ -1,5 +1,6 @@
 import type { ClusterIndex } from '../../cluster/cluster-index.ts';
 import type { PortText } from '../../cluster/endpoint-text.ts';
+import { withoutEnforcement } from '../../engine/enforcement.ts';
 import { type AskedEnd, answerQuestion } from '../../engine/explain/answer.ts';
 import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { factsOf } from '../../engine/match.ts';
@@ -107,7 +108,8 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
       port: port.value ?? written?.port ?? null,
       direction: direction.value,
     });
-    const verdict = withoutPods(known, [src.value.end, dst.value.end], loaded.cluster);
+    const judged = withoutPods(known, [src.value.end, dst.value.end], loaded.cluster);
+    const verdict = withoutEnforcement(judged, loaded.unenforced);
     const caveats = [...verdict.caveats, ...loaded.caveats];
     return { answer: { question, ...verdict, caveats }, diagnostics: [] };
   };
