@@ -4,7 +4,6 @@ import { findEndpoint } from '../cluster/find.ts';
 import type { AskedEnd } from '../engine/explain/answer.ts';
 import type { Protocol } from '../model/match.ts';
 import type { Direction } from '../model/program.ts';
-import type { Verdict } from '../model/verdict.ts';
 
 /** A text that could not be understood: what is wrong with it, and the way out. */
 export interface Misunderstood {
@@ -92,28 +91,5 @@ export function directionOf(value: unknown): Understood<Direction | null> {
   return {
     ok: false,
     error: { message: `\`${String(value)}\` is no direction`, help: 'write egress or ingress, or leave it out' },
-  };
-}
-
-/** The answer to a question that cannot be asked. */
-export function unanswerable(because: string, direction: Direction | null): Verdict {
-  const end = (one: Direction): Verdict['egress'] =>
-    direction !== null && direction !== one
-      ? null
-      : {
-          direction: one,
-          verdict: 'undefined',
-          decidedBy: null,
-          plane: 'network',
-          reasons: [],
-          missing: [because],
-          caveats: [],
-        };
-  return {
-    verdict: 'undefined',
-    undefinedBecause: because,
-    caveats: [],
-    egress: end('egress'),
-    ingress: end('ingress'),
   };
 }

@@ -121,8 +121,12 @@ export async function parserOf(
       outputError: (text, write) => write(misuse(text, entry.name)),
     });
   const { define } = await entry.load();
-  define(command, (action) => {
-    chosen = action;
-  });
+  define(
+    command,
+    (action) => {
+      chosen = action;
+    },
+    COMMANDS,
+  );
   return { command, action: () => chosen };
 }

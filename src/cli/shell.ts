@@ -17,7 +17,12 @@ export interface Shell {
 /** A command: its grammar, and what it does. */
 export interface CliCommand {
   /** Adds arguments and options; `run` is called with what was parsed. */
-  readonly define: (command: Command, run: (action: (shell: Shell) => Promise<ExitCode>) => void) => void;
+  readonly define: (
+    command: Command,
+    run: (action: (shell: Shell) => Promise<ExitCode>) => void,
+    /** All commands, for what is about them. */
+    all: readonly CommandEntry[],
+  ) => void;
 }
 
 /** An entry of the command list; the command's own code is loaded when it is asked for. */

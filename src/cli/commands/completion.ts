@@ -1,8 +1,6 @@
-import { Argument } from 'commander';
-import { COMMANDS } from '../commands.ts';
+import { Argument, Command } from 'commander';
 import { EXIT } from '../exit-code.ts';
-import { parserOf } from '../run.ts';
-import type { CliCommand, Shell } from '../shell.ts';
+import type { CliCommand, CommandEntry } from '../shell.ts';
 
 const EXAMPLES = `
 Examples:
@@ -12,13 +10,13 @@ Examples:
 `;
 
 export const completion: CliCommand = {
-  define(command, run) {
+  define(command, run, all) {
     command
       .addArgument(new Argument('<shell>', 'for which shell').choices(['bash', 'zsh', 'fish']))
       .addHelpText('after', EXAMPLES)
       .action((name: 'bash' | 'zsh' | 'fish') =>
         run(async (shell) => {
-          shell.stdout.write(SCRIPTS[name](await grammar(shell)));
+          shell.stdout.write(SCRIPTS[name](await grammar(all)));
           return EXIT.fine;
         }),
       );
@@ -39,10 +37,11 @@ interface Word {
   }[];
 }
 
-async function grammar(shell: Shell): Promise<readonly Word[]> {
+async function grammar(all: readonly CommandEntry[]): Promise<readonly Word[]> {
   return Promise.all(
-    COMMANDS.map(async (entry) => {
-      const { command } = await parserOf(entry, shell);
+    all.map(async (entry) => {
+      const command = new Command();
+      (await entry.load()).define(command, () => undefined, all);
       const options = command.options.map((option) => ({
         flags: [option.short, option.long].filter((flag) => flag !== undefined && flag !== null),
         about: option.description,

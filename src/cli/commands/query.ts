@@ -1,7 +1,7 @@
 import type { ClusterIndex } from '../../cluster/cluster-index.ts';
 import type { PortText } from '../../cluster/endpoint-text.ts';
 import { withoutEnforcement } from '../../engine/enforcement.ts';
-import { type AskedEnd, answerQuestion } from '../../engine/explain/answer.ts';
+import { type AskedEnd, answerQuestion, unanswerable } from '../../engine/explain/answer.ts';
 import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { factsOf } from '../../engine/match.ts';
 import { withoutPods } from '../../engine/unread-pods.ts';
@@ -9,15 +9,7 @@ import { readPaths } from '../../io/files.ts';
 import { progressLine } from '../../io/terminal.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { FlowAnswer } from '../../report/report.ts';
-import {
-  directionOf,
-  endpointOf,
-  type Misunderstood,
-  portOf,
-  protocolOf,
-  type Understood,
-  unanswerable,
-} from '../asking.ts';
+import { directionOf, endpointOf, type Misunderstood, portOf, protocolOf, type Understood } from '../asking.ts';
 import { EXIT, worst } from '../exit-code.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
@@ -97,7 +89,7 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
         origin: null,
         at: line === null ? { file } : { file, line },
       };
-      const verdict = unanswerable(error.message, direction.ok ? direction.value : null);
+      const verdict = unanswerable(direction.ok ? direction.value : null, error.message);
       return { answer: { question, ...verdict }, diagnostics: [diagnostic] };
     }
     const written = dst.value.port;

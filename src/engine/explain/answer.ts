@@ -67,7 +67,8 @@ function judge(prepared: Prepared, question: Question, cases: readonly Case[], o
   );
 }
 
-function unanswerable(direction: Direction | null, because: string): Verdict {
+/** The answer to a question that cannot be asked. */
+export function unanswerable(direction: Direction | null, because: string): Verdict {
   const end = (one: Direction): Verdict['egress'] =>
     direction !== null && direction !== one
       ? null
