@@ -1,6 +1,7 @@
 import type { Ip } from '../base/ip.ts';
 import { by, byText, inTurn } from '../base/order.ts';
 import type { KubeObject } from '../manifest/object.ts';
+import { perType } from '../manifest/per-type.ts';
 import type { Cluster, Missing, Namespace, Node, Route, Service } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Labels } from '../model/selector.ts';
@@ -29,12 +30,6 @@ export interface ClusterOptions {
   readonly missing?: readonly Missing[];
 }
 
-/** One object with what is to be done with it. */
-interface Sorted {
-  readonly object: KubeObject;
-  readonly namespace: string;
-}
-
 /**
  * Makes the cluster out of any objects. Total: an object of which a field cannot be decoded is left out with an error
  * (an API server refuses it), everything else is taken as far as it can be understood. Of two objects of one kind,
@@ -45,25 +40,26 @@ export function buildCluster(objects: readonly KubeObject[], options: ClusterOpt
   const diagnostics: Diagnostic[] = [];
   const shared = interner();
   const { index, sorted, mentioned, rest } = sort(objects, diagnostics);
-  const each = (treatment: Treatment): readonly Sorted[] => sorted.get(treatment) ?? [];
+  const each = (treatment: Treatment): readonly KubeObject[] => sorted.get(treatment) ?? [];
 
   const namespaces = namespacesOf(shared, each('namespace'), mentioned, missing, diagnostics);
   const nodes = nodesOf(shared, each('node'), diagnostics);
 
   const gatherer = workloadGatherer(shared, index, nodes, diagnostics);
-  for (const { object, namespace } of each('pod')) gatherPod(gatherer, object, namespace);
+  for (const object of each('pod')) gatherPod(gatherer, object, homeOf(object));
   for (const treatment of ['controller', 'cronjob', 'operated'] as const) {
-    for (const { object, namespace } of each(treatment)) gatherController(gatherer, object, namespace, treatment);
+    for (const object of each(treatment)) gatherController(gatherer, object, homeOf(object), treatment);
   }
   const workloads = gatheredWorkloads(gatherer);
 
   const slices = new Map<string, EndpointList[]>();
   const endpoints = new Map<string, EndpointList[]>();
-  for (const { object, namespace } of each('endpointslice')) addSlice(slices, object, namespace, diagnostics);
-  for (const { object, namespace } of each('endpoints')) addEndpoints(endpoints, object, namespace, diagnostics);
+  for (const object of each('endpointslice')) addSlice(slices, object, homeOf(object), diagnostics);
+  for (const object of each('endpoints')) addEndpoints(endpoints, object, homeOf(object), diagnostics);
   const sources = { pods: podSelection(workloads), endpoints: endpointLists(slices, endpoints, workloads), missing };
   const services = new Map<string, Service>();
-  for (const { object, namespace } of each('service')) {
+  for (const object of each('service')) {
+    const namespace = homeOf(object);
     const service = serviceOf(shared, sources, object, namespace, diagnostics);
     if (service !== null) services.set(`${namespace}/${service.name}`, service);
   }
@@ -89,9 +85,14 @@ const named = inTurn<{ readonly namespace: string; readonly name: string }>(
   by((item) => item.name, byText),
 );
 
+/** The namespace of an object of a kind that has one. */
+function homeOf(object: KubeObject): string {
+  return object.ref.namespace ?? 'default';
+}
+
 interface Sorting {
   readonly index: ObjectIndex;
-  readonly sorted: ReadonlyMap<Treatment, readonly Sorted[]>;
+  readonly sorted: ReadonlyMap<Treatment, readonly KubeObject[]>;
   readonly mentioned: ReadonlySet<string>;
   readonly rest: ReadonlyMap<string, number>;
 }
@@ -99,47 +100,45 @@ interface Sorting {
 /** All that there is to know of a type, found once. */
 interface SortedType {
   readonly treatment: Treatment;
-  readonly clusterScoped: boolean;
+  readonly home: (object: KubeObject) => string;
   /** Objects by namespace and name; the last of each. */
   readonly objects: Map<string, Map<string, KubeObject>>;
-  readonly of: { readonly object: KubeObject; readonly namespace: string }[];
+  readonly of: KubeObject[];
+  /** Whether an object took the place of an earlier one. */
+  replaced: boolean;
 }
 
 function sort(objects: readonly KubeObject[], diagnostics: Diagnostic[]): Sorting {
   const index: ObjectIndex = { objects: new Map(), types: new Map() };
   const types = new Map<string, SortedType>();
+  const typeOf = perType(({ apiVersion, kind }) => {
+    const name = typeName(index.types, apiVersion, kind);
+    const type = types.get(name) ?? sortedType(index, name, treatmentOf(apiVersion, kind));
+    types.set(name, type);
+    return type;
+  });
   const mentioned = new Set<string>();
   for (const object of objects) {
-    const { apiVersion, kind, namespace } = object.ref;
-    const name = typeName(index.types, apiVersion, kind);
-    let type = types.get(name);
-    if (type === undefined) {
-      type = sortedType(index, name, treatmentOf(apiVersion, kind));
-      types.set(name, type);
-    }
+    const { namespace, name } = object.ref;
+    const type = typeOf(object.ref);
     if (namespace !== null) mentioned.add(namespace);
     if (type.treatment === 'irrelevant' || type.treatment === 'elsewhere') continue;
-    const home = type.clusterScoped ? '' : type.treatment === 'unknown' ? (namespace ?? '') : (namespace ?? 'default');
-    if (home !== '') mentioned.add(home);
+    const home = type.home(object);
+    if (home !== namespace && home !== '') mentioned.add(home);
     let here = type.objects.get(home);
     if (here === undefined) {
       here = new Map();
       type.objects.set(home, here);
     }
-    here.set(object.ref.name, object);
-    type.of.push({ object, namespace: home });
+    const count = here.size;
+    if (here.set(name, object).size === count) type.replaced = true;
+    type.of.push(object);
   }
-  const sorted = new Map<Treatment, Sorted[]>();
+  const sorted = new Map<Treatment, readonly KubeObject[]>();
   const rest = new Map<string, number>();
   for (const type of types.values()) {
-    const { treatment, of } = type;
-    if (treatment === 'unknown') {
-      countUnknown(of, rest, diagnostics);
-      continue;
-    }
-    const last = of.filter(({ object, namespace }) => type.objects.get(namespace)?.get(object.ref.name) === object);
-    const list = sorted.get(treatment);
-    sorted.set(treatment, list === undefined ? last : [...list, ...last]);
+    if (type.treatment === 'unknown') countUnknown(type.of, rest, diagnostics);
+    else sorted.set(type.treatment, [...(sorted.get(type.treatment) ?? []), ...lastOfEach(type)]);
   }
   return { index, sorted, mentioned, rest };
 }
@@ -147,13 +146,21 @@ function sort(objects: readonly KubeObject[], diagnostics: Diagnostic[]): Sortin
 function sortedType(index: ObjectIndex, name: string, treatment: Treatment): SortedType {
   const objects = new Map<string, Map<string, KubeObject>>();
   index.objects.set(name, objects);
-  const clusterScoped = treatment === 'namespace' || treatment === 'node';
-  return { treatment, clusterScoped, objects, of: [] };
+  return { treatment, home: homeIn(treatment), objects, of: [], replaced: false };
 }
 
-function countUnknown(of: readonly Sorted[], rest: Map<string, number>, diagnostics: Diagnostic[]): void {
+function homeIn(treatment: Treatment): (object: KubeObject) => string {
+  if (treatment === 'namespace' || treatment === 'node') return () => '';
+  return treatment === 'unknown' ? (object) => object.ref.namespace ?? '' : homeOf;
+}
+
+function lastOfEach({ of, objects, home, replaced }: SortedType): readonly KubeObject[] {
+  return replaced ? of.filter((object) => objects.get(home(object))?.get(object.ref.name) === object) : of;
+}
+
+function countUnknown(of: readonly KubeObject[], rest: Map<string, number>, diagnostics: Diagnostic[]): void {
   const first = new Map<string, KubeObject>();
-  for (const { object } of of) {
+  for (const object of of) {
     const type = `${object.ref.apiVersion}/${object.ref.kind}`;
     rest.set(type, (rest.get(type) ?? 0) + 1);
     if (!first.has(type)) first.set(type, object);
@@ -177,14 +184,14 @@ const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 function namespacesOf(
   shared: Interner,
-  objects: readonly Sorted[],
+  objects: readonly KubeObject[],
   mentioned: ReadonlySet<string>,
   missing: readonly Missing[],
   diagnostics: Diagnostic[],
 ): ReadonlyMap<string, Namespace> {
   const found: Namespace[] = [];
   const names = new Set<string>();
-  for (const { object } of objects) {
+  for (const object of objects) {
     const of = decoding(object, diagnostics);
     const written = internLabels(shared, of, labelsJson(of), 'metadata.labels');
     if (refused(of)) continue;
@@ -204,9 +211,9 @@ function namespacesOf(
   return new Map(found.map((namespace) => [namespace.name, namespace]));
 }
 
-function nodesOf(shared: Interner, objects: readonly Sorted[], diagnostics: Diagnostic[]): Map<string, Node> {
+function nodesOf(shared: Interner, objects: readonly KubeObject[], diagnostics: Diagnostic[]): Map<string, Node> {
   const out = new Map<string, Node>();
-  for (const { object } of objects) {
+  for (const object of objects) {
     const of = decoding(object, diagnostics);
     const labels = internLabels(shared, of, labelsJson(of), 'metadata.labels');
     const status = objectAt(of, object.value, 'status', '');
@@ -227,18 +234,16 @@ function nodesOf(shared: Interner, objects: readonly Sorted[], diagnostics: Diag
 }
 
 function routesOf(
-  each: (treatment: Treatment) => readonly Sorted[],
+  each: (treatment: Treatment) => readonly KubeObject[],
   services: ReadonlyMap<string, Service>,
   diagnostics: Diagnostic[],
 ): Route[] {
   const grants: Grants = new Map();
-  for (const { object, namespace } of each('grant')) addGrant(grants, object, namespace, diagnostics);
+  for (const object of each('grant')) addGrant(grants, object, homeOf(object), diagnostics);
   const routes: (Route | null)[] = [
-    ...each('ingress').map(({ object, namespace }) => ingressOf(object, namespace, diagnostics)),
-    ...each('openshift-route').map(({ object, namespace }) =>
-      openshiftRouteOf(object, namespace, services, diagnostics),
-    ),
-    ...each('gateway-route').map(({ object, namespace }) => gatewayRouteOf(object, namespace, grants, diagnostics)),
+    ...each('ingress').map((object) => ingressOf(object, homeOf(object), diagnostics)),
+    ...each('openshift-route').map((object) => openshiftRouteOf(object, homeOf(object), services, diagnostics)),
+    ...each('gateway-route').map((object) => gatewayRouteOf(object, homeOf(object), grants, diagnostics)),
   ];
   return routes.filter((route) => route !== null);
 }

@@ -119,7 +119,10 @@ function isInt32(value: Json): value is number {
 
 /** A value of an object's own property: inherited names such as `constructor` are no fields. */
 export function read(json: JsonObject, key: string): Json | undefined {
-  return Object.hasOwn(json, key) ? json[key] : undefined;
+  const value = json[key];
+  // All that an object inherits is functions, which JSON has none of, and `__proto__`; to ask each time takes long.
+  if (typeof value !== 'function' && key !== '__proto__') return value;
+  return Object.hasOwn(json, key) ? value : undefined;
 }
 
 export function wrong(of: Decoding, value: Json | undefined, wanted: string, path: string, key: string | null): void {

@@ -1,5 +1,5 @@
 import { type Ip, parseIp, sameIp } from '../base/ip.ts';
-import type { Json, JsonObject } from '../manifest/object.ts';
+import type { JsonObject } from '../manifest/object.ts';
 import type { ContainerPort } from '../model/cluster.ts';
 import type { PortProtocol } from '../model/match.ts';
 import { type Decoding, element, flagAt, listAt, numberAt, objectAt, remark, textAt } from './decode.ts';
@@ -17,8 +17,8 @@ export interface PodNetwork {
 /** Reads a pod spec: ports of the containers, then of the native sidecars, as Services look them up. */
 export function podNetwork(shared: Interner, of: Decoding, spec: JsonObject, path: string): PodNetwork {
   const ports: ContainerPort[] = [];
-  containerPorts(of, listAt(of, spec, 'containers', path), `${path}.containers`, false, ports);
-  containerPorts(of, listAt(of, spec, 'initContainers', path), `${path}.initContainers`, true, ports);
+  containerPorts(of, spec, 'containers', path, ports);
+  containerPorts(of, spec, 'initContainers', path, ports);
   return {
     ports: internPorts(shared, ports),
     hostNetwork: flagAt(of, spec, 'hostNetwork', path) ?? false,
@@ -28,18 +28,20 @@ export function podNetwork(shared: Interner, of: Decoding, spec: JsonObject, pat
 
 function containerPorts(
   of: Decoding,
-  containers: readonly Json[],
+  spec: JsonObject,
+  key: 'containers' | 'initContainers',
   path: string,
-  sidecarsOnly: boolean,
   out: ContainerPort[],
 ): void {
+  const containers = listAt(of, spec, key, path);
   for (let i = 0; i < containers.length; i++) {
-    const at = `${path}[${i}]`;
+    const at = `${path}.${key}[${i}]`;
     const container = element(of, containers, i, at);
     const ports = listAt(of, container, 'ports', at);
-    const runs = !sidecarsOnly || textAt(of, container, 'restartPolicy', at) === 'Always';
+    const runs = key === 'containers' || textAt(of, container, 'restartPolicy', at) === 'Always';
     for (let j = 0; j < ports.length; j++) {
-      const port = containerPort(of, element(of, ports, j, `${at}.ports[${j}]`), `${at}.ports[${j}]`);
+      const field = `${at}.ports[${j}]`;
+      const port = containerPort(of, element(of, ports, j, field), field);
       if (port !== null && runs) out.push(port);
     }
   }
