@@ -13,6 +13,7 @@ import { readManifests } from '../manifest/read.ts';
 import type { Cluster, Missing } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { PolicyProgram } from '../model/program.ts';
+import { SHELL_CODES } from './codes.ts';
 import { type Shell, UsageError } from './shell.ts';
 
 /** What the shared input options hold after parsing. */
@@ -203,7 +204,12 @@ export function understand(read: Objects): Loaded {
     diagnostics: [
       ...read.diagnostics,
       ...input.diagnostics,
-      ...warnings.map((message) => ({ code: 'RP501', severity: 'warning' as const, message, origin: null })),
+      ...warnings.map((message) => ({
+        code: SHELL_CODES['not-enforced'].code,
+        severity: 'warning' as const,
+        message,
+        origin: null,
+      })),
     ],
     caveats: warnings,
     unenforced: read.live?.cni.enforces === 'no' ? (warnings[0] ?? null) : null,

@@ -16,6 +16,9 @@ import { type ClusterChoice, type Connection, connect } from './kubeconfig.ts';
 import { pruneLive } from './prune.ts';
 import { RESOURCES, type Resource, resourceName } from './resources.ts';
 
+/** What is said of each resource that could not be read. */
+export const UNREAD_CODE = { code: 'RP801', title: 'a resource of a live cluster that could not be read' } as const;
+
 /** How far reading is: called after every page. */
 export type OnProgress = (resource: string, items: number) => void;
 
@@ -238,7 +241,7 @@ function nothingReadable(connection: Connection, missing: readonly Missing[]): I
 function diagnosticOf(missing: Missing): Diagnostic {
   const name = resourceName(missing);
   return {
-    code: 'RP801',
+    code: UNREAD_CODE.code,
     severity: 'warning',
     message: `\`${name}\` could not be read: ${missing.reason}`,
     help: `answers that rest on it are undefined; \`kubectl auth can-i list ${name} --all-namespaces\` tells whether you may`,

@@ -10,6 +10,7 @@ import { progressLine } from '../../io/terminal.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { FlowAnswer } from '../../report/report.ts';
 import { directionOf, endpointOf, type Misunderstood, portOf, protocolOf, type Understood } from '../asking.ts';
+import { SHELL_CODES } from '../codes.ts';
 import { EXIT, worst } from '../exit-code.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import { addOutputOptions, answer, type OutputOptions } from '../output-options.ts';
@@ -82,7 +83,7 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
       const error =
         misplaced ?? (wrong !== undefined && !wrong.ok ? wrong.error : { message: 'cannot be read', help: '' });
       const diagnostic: Diagnostic = {
-        code: 'RP500',
+        code: SHELL_CODES['bad-question'].code,
         severity: 'error',
         message: `question ${i + 1}: ${error.message}`,
         help: error.help,
