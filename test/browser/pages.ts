@@ -1,3 +1,4 @@
+import { PORT_PROTOCOLS } from '../../src/model/match.ts';
 import type { ConnectivityEntry, ConnectivityReport } from '../../src/model/report.ts';
 import type { Explanations } from '../../src/report/explanations.ts';
 
@@ -56,8 +57,8 @@ export function services(namespaces: number): {
     replicas: [],
     diagnostics: [],
   };
-  const dbClass = inside.map((peer) => (roleOf(peer) === 'db' ? 1 : 0));
-  const sources = peers.map((peer) => (roleOf(peer) === 'worker' ? 1 : 0));
+  // Class 0 is what has no reasons here, 1 the workers, 2 the databases.
+  const classOf = inside.map((peer) => (roleOf(peer) === 'worker' ? 1 : roleOf(peer) === 'db' ? 2 : 0));
   return {
     report,
     explanations: {
@@ -104,19 +105,21 @@ export function services(namespaces: number): {
         { verdict: 'allowed', decidedBy: 'NetworkPolicy/team-0/db#ingress[0]', reasons: [0] },
         { verdict: 'denied', decidedBy: 'NetworkPolicy/team-0/db', reasons: [1, 2] },
       ],
-      cells: [
+      stories: [
+        PORT_PROTOCOLS.map((protocol) => ({ protocol, first: 1, last: 65535, end: 0 })),
         [
-          { protocol: 'TCP', first: 1, last: 5431, egress: 0, ingress: 2 },
-          { protocol: 'TCP', first: 5432, last: 5432, egress: 0, ingress: 1 },
-          { protocol: 'TCP', first: 5433, last: 65535, egress: 0, ingress: 2 },
-          { protocol: 'UDP', first: 1, last: 65535, egress: 0, ingress: 2 },
-          { protocol: 'SCTP', first: 1, last: 65535, egress: 0, ingress: 2 },
+          { protocol: 'TCP', first: 1, last: 5431, end: 2 },
+          { protocol: 'TCP', first: 5432, last: 5432, end: 1 },
+          { protocol: 'TCP', first: 5433, last: 65535, end: 2 },
+          { protocol: 'UDP', first: 1, last: 65535, end: 2 },
+          { protocol: 'SCTP', first: 1, last: 65535, end: 2 },
         ],
       ],
-      sourceClass: sources,
-      destinationClass: peers.map((_, i) => dbClass[i] ?? 0),
-      destinationClasses: 2,
-      table: [-1, -1, -1, 0],
+      classes: 3,
+      classOf: [...classOf, ...EVERYTHING.map(() => 0)],
+      // By source and destination, then by destination and source.
+      egress: [-1, -1, -1, -1, -1, 0, -1, -1, -1],
+      ingress: [-1, -1, -1, -1, -1, -1, -1, 1, -1],
     },
   };
 }

@@ -3,7 +3,7 @@ import { byNumber } from '../../base/order.ts';
 import type { Pod } from '../../model/cluster.ts';
 import type { Endpoint } from '../../model/flow.ts';
 import type { EndpointMatch, PortProtocol } from '../../model/match.ts';
-import { DIRECTIONS, type Direction } from '../../model/program.ts';
+import { DIRECTIONS, type Direction, type Rule } from '../../model/program.ts';
 import type { Prepared } from './prepare.ts';
 import { isGoverned } from './trace.ts';
 
@@ -22,38 +22,67 @@ export function portSpans(
   protocol: PortProtocol,
   ends: Readonly<Record<Direction, readonly Endpoint[]>>,
 ): readonly PortSpan[] {
+  return spansOf(protocol, (cut) => {
+    for (const end of ends.ingress) {
+      if (end.kind !== 'pod') continue;
+      for (const port of end.pod.ports) if (port.protocol === protocol) cut(port.port, port.port);
+    }
+    for (const direction of DIRECTIONS) {
+      for (const end of ends[direction])
+        if (isGoverned(end)) cutByPolicies(prepared, end.pod, direction, protocol, cut);
+    }
+  });
+}
+
+/** A span as one end of a flow sees it. */
+export interface OwnSpan extends PortSpan {
+  /** A container port of the destination is among them. */
+  readonly declared: boolean;
+}
+
+/** The spans that some rules of one end tell apart; container ports of the destination stay apart, too. */
+export function ownSpans(
+  protocol: PortProtocol,
+  rules: readonly Rule[],
+  destinations: readonly Endpoint[],
+): readonly OwnSpan[] {
+  const declared = new Set<number>();
+  for (const end of destinations) {
+    if (end.kind !== 'pod') continue;
+    for (const port of end.pod.ports) if (port.protocol === protocol) declared.add(port.port);
+  }
+  const spans = spansOf(protocol, (cut) => {
+    for (const port of declared) cut(port, port);
+    for (const rule of rules) cutByRule(rule, protocol, cut);
+  });
+  // A declared port is always a span of its own.
+  return spans.map((span) => ({ ...span, declared: declared.has(span.first) }));
+}
+
+type Cut = (first: number, last: number) => void;
+
+function spansOf(protocol: PortProtocol, each: (cut: Cut) => void): readonly PortSpan[] {
   const starts = new Set([1]);
-  const cut = (first: number, last: number): void => {
+  each((first, last) => {
     if (first > 1 && first <= LAST_PORT) starts.add(first);
     if (last < LAST_PORT) starts.add(last + 1);
-  };
-  for (const end of ends.ingress) {
-    if (end.kind !== 'pod') continue;
-    for (const port of end.pod.ports) if (port.protocol === protocol) cut(port.port, port.port);
-  }
-  for (const direction of DIRECTIONS) {
-    for (const end of ends[direction]) if (isGoverned(end)) cutByPolicies(prepared, end.pod, direction, protocol, cut);
-  }
+  });
   const sorted = [...starts].sort(byNumber);
   return sorted.map((first, at) => ({ protocol, first, last: (sorted[at + 1] ?? LAST_PORT + 1) - 1 }));
 }
 
-function cutByPolicies(
-  prepared: Prepared,
-  pod: Pod,
-  direction: Direction,
-  protocol: PortProtocol,
-  cut: (first: number, last: number) => void,
-): void {
+function cutByPolicies(prepared: Prepared, pod: Pod, direction: Direction, protocol: PortProtocol, cut: Cut): void {
   for (const tier of prepared.program.tiers) {
     for (const one of [...prepared.selected(tier, pod, 4), ...prepared.selected(tier, pod, 6)]) {
-      for (const { match } of one.rules[direction]) {
-        if (match.traffic === 'any') continue;
-        for (const entry of match.traffic) {
-          if (entry.kind === 'ports' && entry.protocol === protocol) cut(entry.first, entry.last);
-        }
-      }
+      for (const rule of one.rules[direction]) cutByRule(rule, protocol, cut);
     }
+  }
+}
+
+function cutByRule({ match }: Rule, protocol: PortProtocol, cut: Cut): void {
+  if (match.traffic === 'any') return;
+  for (const entry of match.traffic) {
+    if (entry.kind === 'ports' && entry.protocol === protocol) cut(entry.first, entry.last);
   }
 }
 

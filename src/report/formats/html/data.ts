@@ -139,31 +139,61 @@ function encode(cells: readonly (readonly [number, number])[], width: number): J
   return out;
 }
 
+/** `value, count, …`. */
+function runs(values: readonly number[]): Json {
+  const out: number[] = [];
+  for (const value of values) {
+    if (out.length > 0 && out[out.length - 2] === value) out[out.length - 1] = (out.at(-1) ?? 0) + 1;
+    else out.push(value, 1);
+  }
+  return out;
+}
+
+/**
+ * Reasons repeat the same sentences about other names ten thousands of times, so `strings` holds the sentences without
+ * what they quote, and the quotes.
+ */
 function whyData(explanations: Explanations, order: readonly number[]): Json {
+  const strings: string[] = [];
+  const ids = new Map<string, number>();
+  const id = (text: string): number => {
+    let known = ids.get(text);
+    if (known === undefined) {
+      known = strings.push(text) - 1;
+      ids.set(text, known);
+    }
+    return known;
+  };
   return {
-    reasons: explanations.reasons.map((reason) => [
-      reason.kind,
-      visible(reason.text),
-      visible([reason.policy, reason.rule].filter((part) => part !== null).join(' ')),
-      visible(placeText(reason.origin)),
-    ]),
+    // Kind, policy and rule, place, sentence, then what fills its gaps.
+    reasons: explanations.reasons.map((reason) => {
+      const text = visible(reason.text);
+      const pieces = text.split('`');
+      // A quote that does not end leaves the text as it is.
+      const whole = pieces.length % 2 === 0;
+      return [
+        id(reason.kind),
+        id(visible([reason.policy, reason.rule].filter((part) => part !== null).join(' '))),
+        id(visible(placeText(reason.origin))),
+        id(whole ? text : pieces.filter((_, at) => at % 2 === 0).join('`')),
+        ...(whole ? [] : pieces.filter((_, at) => at % 2 === 1).map(id)),
+      ];
+    }),
     ends: explanations.ends.map((end) => [
       end.verdict,
-      end.decidedBy === null ? null : visible(end.decidedBy),
+      end.decidedBy === null ? null : id(visible(end.decidedBy)),
       end.reasons,
     ]),
-    cells: explanations.cells.map((slices) =>
-      slices.map((slice) => [
-        PORT_PROTOCOLS.indexOf(slice.protocol),
-        slice.first,
-        slice.last,
-        slice.egress,
-        slice.ingress,
-      ]),
+    strings,
+    // Protocol by protocol: first port and end of each span; the last one ends at 65535.
+    stories: explanations.stories.map((spans) =>
+      PORT_PROTOCOLS.map((protocol) =>
+        spans.filter((span) => span.protocol === protocol).flatMap((span) => [span.first, span.end]),
+      ),
     ),
-    source: order.map((i) => explanations.sourceClass[i] ?? -1),
-    destination: order.map((i) => explanations.destinationClass[i] ?? -1),
-    width: explanations.destinationClasses,
-    table: explanations.table,
+    classOf: order.map((i) => explanations.classOf[i] ?? -1),
+    width: explanations.classes,
+    egress: runs(explanations.egress),
+    ingress: runs(explanations.ingress),
   };
 }

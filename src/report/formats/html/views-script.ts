@@ -92,16 +92,19 @@ export const VIEWS_SCRIPT: string = String.raw`
   function quote(text) { return /^[A-Za-z0-9_.:/-]+$/.test(text) ? text : "'" + text.replace(/'/g, "'\\''") + "'"; }
   function reasons(panel, i, j) {
     var why = data.why;
-    var index = why === null || why.source[i] < 0 || why.destination[j] < 0 ? -1 : why.table[why.source[i] * why.width + why.destination[j]];
-    if (index === undefined || index < 0) {
+    var from = why === null ? -1 : why.classOf[i], to = why === null ? -1 : why.classOf[j];
+    var sends = from < 0 || to < 0 ? -1 : storyAt('egress', from, to), admits = sends < 0 ? -1 : storyAt('ingress', to, from);
+    if (sends < 0 || admits < 0) {
       panel.append(el('p', { class: 'ns', text: 'Ask for the reasons with' }), el('p', {}, el('code', { text: 'rampart explain ' + quote(endpointName(i)) + ' ' + quote(endpointName(j)) + ' -f …' })));
       return;
     }
     var groups = new Map();
-    why.cells[index].forEach(function (slice) {
-      var key = slice[3] + ' ' + slice[4];
-      if (!groups.has(key)) groups.set(key, { egress: slice[3], ingress: slice[4], slices: [] });
-      groups.get(key).slices.push(slice);
+    [0, 1, 2].forEach(function (protocol) {
+      slicesOf(protocol, why.stories[sends][protocol], why.stories[admits][protocol]).forEach(function (slice) {
+        var key = slice[3] + ' ' + slice[4];
+        if (!groups.has(key)) groups.set(key, { egress: slice[3], ingress: slice[4], slices: [] });
+        groups.get(key).slices.push(slice);
+      });
     });
     var list = Array.from(groups.values());
     if (filter.port !== null && filter.port.port !== null) {
@@ -122,6 +125,28 @@ export const VIEWS_SCRIPT: string = String.raw`
       end(panel, 'egress at ' + label(i), egress);
       end(panel, 'ingress at ' + label(j), ingress);
     });
+  }
+  // The story of one class about another one; tables are unpacked when they are first asked.
+  var unpacked = {};
+  function storyAt(direction, own, peer) {
+    if (!unpacked[direction]) {
+      var values = [], runs = data.why[direction];
+      for (var at = 0; at < runs.length; at += 2) for (var n = 0; n < runs[at + 1]; n++) values.push(runs[at]);
+      unpacked[direction] = values;
+    }
+    return unpacked[direction][own * data.why.width + peer];
+  }
+  // Ports on which neither end changes: [protocol, first, last, egress, ingress].
+  function slicesOf(protocol, egress, ingress) {
+    var out = [], e = 0, i = 0, first = 1;
+    while (first <= 65535) {
+      var last = Math.min(e + 2 < egress.length ? egress[e + 2] : 65536, i + 2 < ingress.length ? ingress[i + 2] : 65536) - 1;
+      out.push([protocol, first, last, egress[e + 1], ingress[i + 1]]);
+      if (egress[e + 2] === last + 1) e += 2;
+      if (ingress[i + 2] === last + 1) i += 2;
+      first = last + 1;
+    }
+    return out;
   }
   function outcome(group) {
     var ends = [data.why.ends[group.egress][0], data.why.ends[group.ingress][0]];
@@ -144,14 +169,20 @@ export const VIEWS_SCRIPT: string = String.raw`
     });
     return full === 3 ? 'every port' : parts.join(' ');
   }
+  function quoting(strings, reason) {
+    if (reason.length === 4) return strings[reason[3]];
+    var quote = String.fromCharCode(96);
+    return strings[reason[3]].split(quote).reduce(function (text, part, n) { return text + quote + strings[reason[n + 3]] + quote + part; });
+  }
   function end(panel, title, value) {
     panel.append(el('h4', {}, title + ' ', el('span', { class: 'verdict ' + value[0], text: value[0] })));
-    if (value[1] !== null) panel.append(el('code', { text: value[1] }));
-    var items = value[2].map(function (index) {
+    if (value[1] !== null) panel.append(el('code', { text: data.why.strings[value[1]] }));
+    var items = value[2].map((index) => {
       var reason = data.why.reasons[index];
-      return el('li', { class: reason[0] === 'near-miss' ? 'near' : '' }, reason[1],
-        reason[2] === '' ? null : el('span', { class: 'place', text: reason[2] }),
-        reason[3] === '' ? null : el('span', { class: 'place', text: reason[3] }));
+      var strings = data.why.strings, what = strings[reason[1]], place = strings[reason[2]];
+      return el('li', { class: strings[reason[0]] === 'near-miss' ? 'near' : '' }, quoting(strings, reason),
+        what === '' ? null : el('span', { class: 'place', text: what }),
+        place === '' ? null : el('span', { class: 'place', text: place }));
     });
     if (items.length > 0) { var ul = el('ul'); ul.append.apply(ul, items); panel.append(ul); }
   }
@@ -159,10 +190,10 @@ export const VIEWS_SCRIPT: string = String.raw`
   // ── exposure, notes ──
   function grid(heads, lines) {
     var head = el('tr'), body = el('tbody');
-    heads.forEach(function (text) { head.append(el('th', { scope: 'col', text: text })); });
-    lines.forEach(function (line) {
+    heads.forEach((text) => { head.append(el('th', { scope: 'col', text: text })); });
+    lines.forEach((line) => {
       var row = el('tr');
-      line.forEach(function (text) { row.append(el('td', { text: String(text) })); });
+      line.forEach((text) => { row.append(el('td', { text: String(text) })); });
       body.append(row);
     });
     return el('table', {}, el('thead', {}, head), body);
@@ -171,13 +202,13 @@ export const VIEWS_SCRIPT: string = String.raw`
     if (data.exposure === null) return;
     var page = $('exposure').querySelector('.page');
     page.append(el('h2', { text: 'Who could reach each workload, and where it could go' }), grid(['Workload', 'Direction', 'Peer', 'Ports'], data.exposure.rows));
-    ['ingress', 'egress'].forEach(function (direction) {
+    ['ingress', 'egress'].forEach((direction) => {
       var open = data.exposure.unprotected[direction];
-      if (open.length > 0) page.append(el('h2', { text: 'No policy restricts ' + direction + ' of' }), grid(['Workloads'], open.map(function (text) { return [text]; })));
+      if (open.length > 0) page.append(el('h2', { text: 'No policy restricts ' + direction + ' of' }), grid(['Workloads'], open.map((text) => [text])));
     });
   }
   function notes() {
-    var page = $('notes').querySelector('.page'), add = function (title, heads, lines) {
+    var page = $('notes').querySelector('.page'), add = (title, heads, lines) => {
       if (lines.length > 0) page.append(el('h2', { text: title }), grid(heads, lines));
     };
     add('From ingress controllers', ['Workload', 'Ports'], data.ingress);
@@ -192,10 +223,10 @@ export const VIEWS_SCRIPT: string = String.raw`
   if (data.exposure !== null) TABS.push(['exposure', 'Exposure']);
   exposure();
   if (notes()) TABS.push(['notes', 'Notes']);
-  TABS.forEach(function (tab, at) {
+  TABS.forEach((tab, at) => {
     var button = el('button', { type: 'button', role: 'tab', id: 'tab-' + tab[0], 'aria-controls': tab[0], text: tab[1] });
-    button.addEventListener('click', function () { show(tab[0]); });
-    button.addEventListener('keydown', function (event) {
+    button.addEventListener('click', () => { show(tab[0]); });
+    button.addEventListener('keydown', (event) => {
       var step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
       if (step === 0) return;
       var next = TABS[(at + step + TABS.length) % TABS.length][0];
@@ -205,7 +236,7 @@ export const VIEWS_SCRIPT: string = String.raw`
     $('tabs').append(button);
   });
   function show(name) {
-    TABS.forEach(function (tab) {
+    TABS.forEach((tab) => {
       $(tab[0]).hidden = tab[0] !== name;
       $('tab-' + tab[0]).setAttribute('aria-selected', String(tab[0] === name));
       $('tab-' + tab[0]).tabIndex = tab[0] === name ? 0 : -1;
@@ -213,16 +244,16 @@ export const VIEWS_SCRIPT: string = String.raw`
     fill();
     draw();
   }
-  document.querySelector('.skip').addEventListener('click', function (event) { event.preventDefault(); show('table'); list.focus(); });
+  document.querySelector('.skip').addEventListener('click', (event) => { event.preventDefault(); show('table'); list.focus(); });
 
-  ['from', 'to'].forEach(function (id) {
+  ['from', 'to'].forEach((id) => {
     var select = $(id);
     select.append(el('option', { value: '', text: 'anything' }));
-    data.namespaces.forEach(function (name, i) { select.append(el('option', { value: String(i), text: name })); });
-    if (data.peers.some(function (peer) { return peer[2] < 0; })) select.append(el('option', { value: '-1', text: 'outside the cluster' }));
+    data.namespaces.forEach((name, i) => { select.append(el('option', { value: String(i), text: name })); });
+    if (data.peers.some((peer) => peer[2] < 0)) select.append(el('option', { value: '-1', text: 'outside the cluster' }));
   });
 
-  function words(text) { return text.toLowerCase().split(/\s+/).filter(function (word) { return word !== ''; }); }
+  function words(text) { return text.toLowerCase().split(/\s+/).filter((word) => word !== ''); }
   function readPort(text) {
     if (text === '') return null;
     var match = /^(?:(tcp|udp|sctp)[\s/:]*)?(\d{1,5})?(?:[\s/:]*(tcp|udp|sctp))?$/i.exec(text);
@@ -258,11 +289,11 @@ export const VIEWS_SCRIPT: string = String.raw`
   }
   var waiting = 0;
   function soon() { clearTimeout(waiting); waiting = setTimeout(apply, N > 300 ? 180 : 40); }
-  ['search', 'ports'].forEach(function (id) { $(id).addEventListener('input', soon); });
-  ['from', 'to', 'verdict'].forEach(function (id) { $(id).addEventListener('change', apply); });
-  $('filters').addEventListener('submit', function (event) { event.preventDefault(); apply(); });
-  $('filters').addEventListener('reset', function () { setTimeout(apply, 0); });
-  document.addEventListener('keydown', function (event) {
+  ['search', 'ports'].forEach((id) => { $(id).addEventListener('input', soon); });
+  ['from', 'to', 'verdict'].forEach((id) => { $(id).addEventListener('change', apply); });
+  $('filters').addEventListener('submit', (event) => { event.preventDefault(); apply(); });
+  $('filters').addEventListener('reset', () => { setTimeout(apply, 0); });
+  document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') shut();
     var typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     if (event.key === '/' && !typing) { event.preventDefault(); $('search').focus(); }
