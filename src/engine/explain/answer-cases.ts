@@ -6,6 +6,7 @@ import type { Direction } from '../../model/program.ts';
 import type { Verdict } from '../../model/verdict.ts';
 import type { Dimension } from './answer-merge.ts';
 import { mergeParts, podClasses, rangeParts, sharedFamily, wordRange } from './answer-split.ts';
+import { behindNodePort, type NodePort, nodePortOf } from './node-port.ts';
 import type { Prepared } from './prepare.ts';
 import { seenSources, serviceTargets } from './service-flow.ts';
 import { wordEndpoint, wordTraffic } from './words.ts';
@@ -67,9 +68,50 @@ export function casesOf(prepared: Prepared, question: Question, ask: Ask): Cases
   if ('because' in sources) return sources;
   if (destination.kind === 'service')
     return serviceCases(prepared, question, destination.service, sources.sides, wanted);
+  if (destination.kind === 'node') {
+    const { port, protocol } = question;
+    const entered = nodePortOf(prepared.facts.cluster, destination.node, port, protocol);
+    if (entered !== null) return nodePortCases(prepared, question, entered, sources.sides, wanted);
+  }
   const destinations = sidesOf(prepared, question, 'destination', wanted, grouped, ask);
   if ('because' in destinations) return destinations;
   return pairCases(question, sources.sides, destinations.sides, wanted);
+}
+
+/** Connections to a port of a node that leads to a Service. */
+function nodePortCases(
+  prepared: Prepared,
+  question: Question,
+  entered: NodePort,
+  sources: readonly Side[],
+  family: Family | null,
+): Cases {
+  const { node, service, port } = entered;
+  const asked: Question = { ...question, port: port.port, protocol: port.protocol };
+  const cases: Case[] = [];
+  const caveats = new Set<string>();
+  for (const side of sources) {
+    if (side.endpoint.kind === 'pod' && !side.endpoint.pod.hostNetwork) {
+      // Where a pod's connection to a node is rewritten depends on the implementation: only its way out is judged.
+      const destination: Endpoint = { kind: 'node', node, address: null };
+      const traffic = { protocol: port.protocol, port: port.nodePort };
+      cases.push({
+        flow: { source: side.endpoint, destination, ...traffic, family, viaService: false },
+        marks: side.marks,
+      });
+      caveats.add(
+        `port ${port.nodePort} of node \`${node.name}\` is a NodePort of Service \`${service.namespace}/${service.name}\`: for a pod the way to the node is judged, not what its backends admit`,
+      );
+      continue;
+    }
+    const behind = behindNodePort(entered, side.endpoint);
+    if ('because' in behind) return behind;
+    const found = serviceCases(prepared, asked, behind.service, [{ ...side, endpoint: behind.source }], null);
+    if ('because' in found) return found;
+    cases.push(...found.cases);
+    for (const caveat of behind.caveats) caveats.add(caveat);
+  }
+  return { cases, caveats: [...caveats] };
 }
 
 function familyOf(end: AskedEnd): Family | null {
