@@ -10,7 +10,7 @@ import { decoding, element, listAt, objectAt, refused, textAt } from './decode.t
 import { type Interner, internEntries, interner, internLabels } from './intern.ts';
 import { type Treatment, treatmentOf } from './kinds.ts';
 import { type ObjectIndex, typeName } from './object-index.ts';
-import { addAddress, addressOf, labelsJson } from './pod-spec.ts';
+import { addressOf, distinct, labelsJson } from './pod-spec.ts';
 import { addGrant, type Grants, gatewayRouteOf, ingressOf, openshiftRouteOf } from './routes.ts';
 import { podSelection } from './selection.ts';
 import { serviceOf } from './services.ts';
@@ -218,17 +218,16 @@ function nodesOf(shared: Interner, objects: readonly KubeObject[], diagnostics: 
     const labels = internLabels(shared, of, labelsJson(of), 'metadata.labels');
     const status = objectAt(of, object.value, 'status', '');
     const list = listAt(of, status, 'addresses', 'status');
-    const addresses: Ip[] = [];
-    for (let i = 0; i < list.length; i++) {
+    const addresses = list.map((_, i): Ip | null => {
       const at = `status.addresses[${i}]`;
       const json = element(of, list, i, at);
       const type = textAt(of, json, 'type', at);
       const text = textAt(of, json, 'address', at);
-      if (type !== 'InternalIP' && type !== 'ExternalIP') continue;
-      addAddress(addresses, addressOf(of, text, `${at}.address`));
-    }
+      return type === 'InternalIP' || type === 'ExternalIP' ? addressOf(of, text, `${at}.address`) : null;
+    });
     if (refused(of)) continue;
-    out.set(object.ref.name, { name: object.ref.name, labels, addresses, origin: { object: object.ref, field: '' } });
+    const { name } = object.ref;
+    out.set(name, { name, labels, addresses: distinct(addresses), origin: { object: object.ref, field: '' } });
   }
   return out;
 }

@@ -77,6 +77,11 @@ export function element(of: Decoding, list: readonly Json[], index: number, path
   return NOTHING;
 }
 
+/** The elements that are not `null`. Lists of the right length as they are: a cluster keeps very many of them. */
+export function present<T>(list: readonly (T | null)[]): readonly T[] {
+  return list.every((item): item is T => item !== null) ? list : list.filter((item) => item !== null);
+}
+
 /** A field that is text; `null` where it is absent or empty. */
 export function textAt(of: Decoding, json: JsonObject, key: string, path: string): string | null {
   const value = read(json, key);

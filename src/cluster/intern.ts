@@ -1,4 +1,4 @@
-import { byText } from '../base/order.ts';
+import { by, byText } from '../base/order.ts';
 import type { JsonObject } from '../manifest/object.ts';
 import type { ContainerPort } from '../model/cluster.ts';
 import type { Labels } from '../model/selector.ts';
@@ -23,6 +23,8 @@ interface LabelNode {
   /** The same object at every node to which the same labels lead; `null` until it is asked for. */
   labels: Labels | null;
 }
+
+const byKey = by((node: LabelNode) => node.key, byText);
 
 export const NO_LABELS: Labels = new Map();
 const NO_PORTS: readonly ContainerPort[] = [];
@@ -67,12 +69,22 @@ function step(from: LabelNode, key: string, value: string): LabelNode {
 
 /** The labels that lead to a node, shared with the node to which they lead in the order of their keys. */
 function labelsAt(shared: Interner, node: LabelNode): Labels {
-  const written: [string, string][] = [];
-  for (let at = node; at.before !== null; at = at.before) written.push([at.key, at.value]);
-  written.reverse();
-  let sorted = shared.labels;
-  for (const [key, value] of written.toSorted(([a], [b]) => byText(a, b))) sorted = step(sorted, key, value);
-  sorted.labels ??= new Map(written);
+  const written: LabelNode[] = [];
+  let inOrder = true;
+  for (let at = node; at.before !== null; at = at.before) {
+    if (at.key < at.before.key) inOrder = false;
+    written.push(at);
+  }
+  let sorted = node;
+  if (!inOrder) {
+    sorted = shared.labels;
+    for (const { key, value } of written.toSorted(byKey)) sorted = step(sorted, key, value);
+  }
+  if (sorted.labels === null) {
+    const labels = new Map<string, string>();
+    for (const { key, value } of written.reverse()) labels.set(key, value);
+    sorted.labels = labels;
+  }
   node.labels = sorted.labels;
   return sorted.labels;
 }

@@ -2,7 +2,7 @@ import { type Ip, parseIp, sameIp } from '../base/ip.ts';
 import type { JsonObject } from '../manifest/object.ts';
 import type { ContainerPort } from '../model/cluster.ts';
 import type { PortProtocol } from '../model/match.ts';
-import { type Decoding, element, flagAt, listAt, numberAt, objectAt, remark, textAt } from './decode.ts';
+import { type Decoding, element, flagAt, listAt, numberAt, objectAt, present, remark, textAt } from './decode.ts';
 import { type Interner, internPorts } from './intern.ts';
 
 const NO_ADDRESSES: readonly Ip[] = [];
@@ -85,12 +85,12 @@ function addressesAt(of: Decoding, status: JsonObject, plural: string, singular:
     const ip = addressOf(of, textAt(of, status, singular, 'status'), `status.${singular}`);
     return ip === null ? NO_ADDRESSES : [ip];
   }
-  const out: Ip[] = [];
-  for (let i = 0; i < list.length; i++) {
-    const at = `status.${plural}[${i}]`;
-    addAddress(out, addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`));
-  }
-  return out;
+  return distinct(
+    list.map((_, i) => {
+      const at = `status.${plural}[${i}]`;
+      return addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`);
+    }),
+  );
 }
 
 /** Reads an address; one that cannot be understood is left out with a remark. */
@@ -101,9 +101,11 @@ export function addressOf(of: Decoding, text: string | null, field: string): Ip 
   return ip;
 }
 
-/** Adds an address that is not yet in the list. */
-export function addAddress(out: Ip[], ip: Ip | null): void {
-  if (ip !== null && !out.some((known) => sameIp(known, ip))) out.push(ip);
+/** Each address once, in the order of the list. */
+export function distinct(list: readonly (Ip | null)[]): readonly Ip[] {
+  const ips = present(list);
+  const isNew = (ip: Ip, i: number): boolean => ips.findIndex((known) => sameIp(known, ip)) === i;
+  return ips.every(isNew) ? ips : ips.filter(isNew);
 }
 
 /** `metadata.labels` of an object. */

@@ -1,4 +1,4 @@
-import type { Family, Ip } from '../base/ip.ts';
+import { FAMILIES, type Family, type Ip } from '../base/ip.ts';
 import type { JsonObject, KubeObject } from '../manifest/object.ts';
 import type { Backend, ContainerPort, Missing, Pod, Service, ServicePort } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
@@ -11,12 +11,13 @@ import {
   numberAt,
   numberOrName,
   objectAt,
+  present,
   refused,
   remark,
   textAt,
 } from './decode.ts';
 import { type Interner, internLabels } from './intern.ts';
-import { addAddress, addressOf, isPort, protocolAt } from './pod-spec.ts';
+import { addressOf, distinct, isPort, protocolAt } from './pod-spec.ts';
 import { type PodSelection, selectPods } from './selection.ts';
 import { type EndpointLists, endpointsOf } from './slices.ts';
 
@@ -41,8 +42,7 @@ export function serviceOf(
   const type = serviceType(textAt(of, spec, 'type', 'spec'));
   const written = clusterIpTexts(of, spec);
   const headless = type !== 'ExternalName' && written.some(({ text }) => text === 'None');
-  const clusterIPs: Ip[] = [];
-  for (const { text, field } of written) if (text !== 'None') addAddress(clusterIPs, addressOf(of, text, field));
+  const clusterIPs = distinct(written.map(({ text, field }) => (text === 'None' ? null : addressOf(of, text, field))));
   const ports = servicePorts(of, spec);
   const families = familiesOf(of, spec, clusterIPs);
   const facts = {
@@ -61,19 +61,58 @@ export function serviceOf(
     origin: { object: object.ref, field: '' },
   };
   if (refused(of)) return null;
-  let backends: readonly Backend[] | null = null;
-  return {
-    ...facts,
-    get backends(): readonly Backend[] {
-      backends ??=
-        type === 'ExternalName'
-          ? []
-          : selector.size > 0
-            ? selectedBackends(sources, facts, selector, families)
-            : endpointsOf(sources.endpoints, namespace, object.ref.name, ports);
-      return backends;
-    },
-  };
+  const service: Service = new ReadService(facts, () => {
+    if (type === 'ExternalName') return [];
+    if (selector.size === 0) return endpointsOf(sources.endpoints, namespace, object.ref.name, ports);
+    return selectedBackends(sources, service, selector, families);
+  });
+  return service;
+}
+
+type ServiceFacts = Omit<Service, 'backends'>;
+
+/**
+ * A Service whose backends are made when they are first asked for. A class, as a getter in an object literal costs a
+ * kilobyte for each Service.
+ */
+class ReadService implements Service {
+  readonly namespace: Service['namespace'];
+  readonly name: Service['name'];
+  readonly type: Service['type'];
+  readonly headless: Service['headless'];
+  readonly clusterIPs: Service['clusterIPs'];
+  readonly externalIPs: Service['externalIPs'];
+  readonly loadBalancerIPs: Service['loadBalancerIPs'];
+  readonly externalName: Service['externalName'];
+  readonly externalTrafficPolicy: Service['externalTrafficPolicy'];
+  readonly internalTrafficPolicy: Service['internalTrafficPolicy'];
+  readonly ports: Service['ports'];
+  readonly unread: Service['unread'];
+  readonly origin: Service['origin'];
+  readonly #make: () => readonly Backend[];
+  #backends: readonly Backend[] | null = null;
+
+  constructor(facts: ServiceFacts, make: () => readonly Backend[]) {
+    this.namespace = facts.namespace;
+    this.name = facts.name;
+    this.type = facts.type;
+    this.headless = facts.headless;
+    this.clusterIPs = facts.clusterIPs;
+    this.externalIPs = facts.externalIPs;
+    this.loadBalancerIPs = facts.loadBalancerIPs;
+    this.externalName = facts.externalName;
+    this.externalTrafficPolicy = facts.externalTrafficPolicy;
+    this.internalTrafficPolicy = facts.internalTrafficPolicy;
+    this.ports = facts.ports;
+    this.unread = facts.unread;
+    this.origin = facts.origin;
+    this.#make = make;
+  }
+
+  get backends(): readonly Backend[] {
+    this.#backends ??= this.#make();
+    return this.#backends;
+  }
 }
 
 function serviceType(text: string | null): Service['type'] {
@@ -103,30 +142,28 @@ function textList(of: Decoding, json: JsonObject, key: string, path: string): { 
   return out;
 }
 
-function addressList(of: Decoding, json: JsonObject, key: string, path: string): Ip[] {
-  const out: Ip[] = [];
-  for (const { text, field } of textList(of, json, key, path)) addAddress(out, addressOf(of, text, field));
-  return out;
+function addressList(of: Decoding, json: JsonObject, key: string, path: string): readonly Ip[] {
+  return distinct(textList(of, json, key, path).map(({ text, field }) => addressOf(of, text, field)));
 }
 
 /** The addresses that were given, else the one that is asked for. */
-function loadBalancerIps(of: Decoding, type: Service['type'], spec: JsonObject): Ip[] {
-  const out: Ip[] = [];
+function loadBalancerIps(of: Decoding, type: Service['type'], spec: JsonObject): readonly Ip[] {
   const status = objectAt(of, objectAt(of, of.object.value, 'status', ''), 'loadBalancer', 'status');
   const list = listAt(of, status, 'ingress', 'status.loadBalancer');
-  for (let i = 0; i < list.length; i++) {
-    const at = `status.loadBalancer.ingress[${i}]`;
-    addAddress(out, addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`));
-  }
+  const given = distinct(
+    list.map((_, i) => {
+      const at = `status.loadBalancer.ingress[${i}]`;
+      return addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`);
+    }),
+  );
   const asked = textAt(of, spec, 'loadBalancerIP', 'spec');
-  if (out.length === 0 && type === 'LoadBalancer') addAddress(out, addressOf(of, asked, 'spec.loadBalancerIP'));
-  return out;
+  if (given.length > 0 || type !== 'LoadBalancer') return given;
+  return distinct([addressOf(of, asked, 'spec.loadBalancerIP')]);
 }
 
-function servicePorts(of: Decoding, spec: JsonObject): ServicePort[] {
-  const out: ServicePort[] = [];
+function servicePorts(of: Decoding, spec: JsonObject): readonly ServicePort[] {
   const list = listAt(of, spec, 'ports', 'spec');
-  for (let i = 0; i < list.length; i++) {
+  const ports = list.map((_, i): ServicePort | null => {
     const at = `spec.ports[${i}]`;
     const json = element(of, list, i, at);
     const port = numberAt(of, json, 'port', at);
@@ -134,33 +171,32 @@ function servicePorts(of: Decoding, spec: JsonObject): ServicePort[] {
     const target = numberOrName(of, json, 'targetPort', at);
     const name = textAt(of, json, 'name', at);
     const protocol = protocolAt(of, json, at);
-    if (of.fault !== null || protocol === null) continue;
+    if (of.fault !== null || protocol === null) return null;
     if (port === null || !isPort(port) || (typeof target === 'number' && !isPort(target))) {
       const field = port === null || !isPort(port) ? 'port' : 'targetPort';
       remark(of, 'bad-port', `${at}.${field}`, 'must be between 1 and 65535, inclusive', 'the port is left out');
-      continue;
+      return null;
     }
-    out.push({
+    return {
       name,
       protocol,
       port,
       nodePort: nodePort !== null && isPort(nodePort) ? nodePort : null,
       targetPort: target ?? port,
-    });
-  }
-  return out;
+    };
+  });
+  return present(ports);
 }
 
 /** The families that a Service serves; `null` where only the cluster knows: then each pod's first address counts. */
-function familiesOf(of: Decoding, spec: JsonObject, clusterIPs: readonly Ip[]): ReadonlySet<Family> | null {
-  const out = new Set<Family>(clusterIPs.map((ip) => ip.family));
-  for (const { text } of textList(of, spec, 'ipFamilies', 'spec')) {
-    if (text === 'IPv4') out.add(4);
-    if (text === 'IPv6') out.add(6);
-  }
+function familiesOf(of: Decoding, spec: JsonObject, clusterIPs: readonly Ip[]): readonly Family[] | null {
+  const asked = textList(of, spec, 'ipFamilies', 'spec');
   const policy = textAt(of, spec, 'ipFamilyPolicy', 'spec');
-  if (policy === 'PreferDualStack' || policy === 'RequireDualStack') return out.add(4).add(6);
-  return out.size > 0 ? out : null;
+  if (policy === 'PreferDualStack' || policy === 'RequireDualStack') return FAMILIES;
+  const serves = (family: Family): boolean =>
+    clusterIPs.some((ip) => ip.family === family) || asked.some(({ text }) => text === `IPv${family}`);
+  const served = FAMILIES.filter(serves);
+  return served.length > 0 ? served : null;
 }
 
 function unreadReason(
@@ -185,7 +221,7 @@ function selectedBackends(
   sources: BackendSources,
   service: Pick<Service, 'namespace' | 'ports' | 'headless'>,
   selector: Labels,
-  families: ReadonlySet<Family> | null,
+  families: readonly Family[] | null,
 ): Backend[] {
   const out: Backend[] = [];
   const resolved = new Map<readonly ContainerPort[], Backend['ports']>();
@@ -197,7 +233,7 @@ function selectedBackends(
     }
     if (pod.addresses.length === 0) out.push({ pod, address: null, ports });
     else if (families === null) out.push({ pod, address: pod.addresses[0] ?? null, ports });
-    else for (const address of pod.addresses) if (families.has(address.family)) out.push({ pod, address, ports });
+    else for (const address of pod.addresses) if (families.includes(address.family)) out.push({ pod, address, ports });
   }
   return out;
 }
