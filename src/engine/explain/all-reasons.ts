@@ -74,6 +74,8 @@ export function allReasons(
 /** An endpoint that speaks for those of its group that no policy tells from it. */
 interface StandIn {
   readonly id: number;
+  /** Equal for pods that no policy tells apart. */
+  readonly unit: number;
   readonly endpoint: Endpoint;
   /** Another one, to speak of two different ones. */
   readonly second: Pod | null;
@@ -100,7 +102,7 @@ function standIns(program: CompiledProgram, cluster: Cluster): StandIns {
         kind: 'external',
         address: { family: group.range.family, value: group.range.first },
       };
-      return [{ id: count++, endpoint, second: null, name: '', ports: '' }];
+      return [{ id: count++, unit: -1, endpoint, second: null, name: '', ports: '' }];
     }
     const alike = new Map<string, Pod[]>();
     for (const pod of group.workloads[0]?.pods ?? []) {
@@ -117,6 +119,7 @@ function standIns(program: CompiledProgram, cluster: Cluster): StandIns {
       return [
         {
           id: count++,
+          unit: units.of(program.classOf({ kind: 'pod', pod })).id,
           endpoint: { kind: 'pod', pod },
           second: second ?? elsewhere,
           name: second === undefined ? name : `${name} and ${more.length + 1} like it`,
@@ -146,6 +149,10 @@ function isHost({ endpoint }: StandIn): boolean {
   return endpoint.kind === 'pod' && endpoint.pod.hostNetwork;
 }
 
+function hasHosts(group: Group): boolean {
+  return group.workloads[0]?.pods.some((pod) => pod.hostNetwork) === true;
+}
+
 /** What the policies at one pod have to say in one direction. */
 interface View {
   /** Of the policies that select the pod, or that may have been meant to. */
@@ -159,8 +166,9 @@ interface View {
 /** Above so many pairs of stand-ins, those of which the policies see the same are told once. */
 const MANY = 64;
 
-/** How a rule looks that neither sees a peer nor nearly does, over one family or both. */
-const UNSEEN: ReadonlySet<string> = new Set(['no', 'no,no']);
+/** How a peer looks to a rule that neither means it nor nearly does; to one that may mean it; others by number. */
+const UNSEEN = 0;
+const DOUBTFUL = 1;
 
 class Stories {
   readonly reasons: Reason[] = [];
@@ -172,7 +180,8 @@ class Stories {
   readonly #endIds = new Map<string, number>();
   readonly #storyIds = new Map<string, number>();
   readonly #views: Record<Direction, Map<number, View>> = { ingress: new Map(), egress: new Map() };
-  readonly #seen = new Map<Rule, Map<string, (string | undefined)[]>>();
+  readonly #seen = new Map<Rule, Map<string, (number | undefined)[]>>();
+  readonly #looks = new Map<string, number>();
 
   constructor(prepared: Prepared, ins: StandIns) {
     this.#prepared = prepared;
@@ -180,21 +189,28 @@ class Stories {
   }
 
   story(direction: Direction, own: Group, peer: Group): number {
-    const hosts = [own, peer].some((group) => group.workloads[0]?.pods.some((pod) => pod.hostNetwork) === true);
-    const owns = this.#standIns.of(own, hosts);
-    const peers = this.#standIns.of(peer, hosts);
+    const placed = hasHosts(own) || hasHosts(peer);
+    const owns = this.#standIns.of(own, placed);
+    const peers = this.#standIns.of(peer, placed);
+    const [only] = owns;
+    const [other] = peers;
+    if (only !== undefined && other !== undefined && own !== peer && owns.length * peers.length === 1)
+      return this.#storyOf(direction, only, other);
     const pairs = owns.flatMap((one) => peers.map((other) => ({ one, other: otherThan(one, other) })));
     const between = pairs.filter(({ one, other }) => one !== other || isTemplate(one));
     const asked = between.length > 0 ? between : pairs;
     const [first] = asked;
     if (first === undefined) return -1;
     const kept = asked.length <= MANY ? asked : this.#different(direction, asked);
-    if (kept.length > 1) return this.#tell(direction, kept);
-    const view = this.#view(direction, first.one);
-    const key = first.one === first.other ? 'self' : this.#key(direction, first.one, first.other, view);
+    return kept.length > 1 ? this.#tell(direction, kept) : this.#storyOf(direction, first.one, first.other);
+  }
+
+  #storyOf(direction: Direction, one: StandIn, other: StandIn): number {
+    const view = this.#view(direction, one);
+    const key = one === other ? 'self' : this.#key(direction, one, other, view);
     let known = view.stories.get(key);
     if (known === undefined) {
-      known = this.#tell(direction, [first]);
+      known = this.#tell(direction, [{ one, other }]);
       view.stories.set(key, known);
     }
     return known;
@@ -205,8 +221,8 @@ class Stories {
     for (const pair of pairs) {
       const { one, other } = pair;
       const node = one.endpoint.kind === 'pod' ? isOwnNode(other.endpoint, one.endpoint.pod, this.#prepared.facts) : '';
-      const seen = this.#look(direction, one, other, this.#view(direction, one));
-      const key = `${node} ${seen} ${one.ports} ${other.ports}`;
+      const seen = this.#look(direction, one, other, this.#view(direction, one)) ?? `#${other.id}`;
+      const key = `${node} ${one.unit} ${seen} ${one.ports} ${other.ports}`;
       if (!out.has(key)) out.set(key, pair);
     }
     return [...out.values()];
@@ -251,7 +267,7 @@ class Stories {
     if (isOwnNode(peer.endpoint, own.endpoint.pod, facts) !== 'no') return alone;
     if (view.silent) return over;
     const seen = this.#look(direction, own, peer, view);
-    if (seen.includes('maybe')) return alone;
+    if (seen === null) return alone;
     const destination =
       direction === 'ingress'
         ? ''
@@ -263,15 +279,19 @@ class Stories {
     return `${over} ${destination} ${seen}`;
   }
 
-  /** What the rules of a view see of a peer, and by what they nearly see it. */
-  #look(direction: Direction, own: StandIn, peer: StandIn, view: View): string {
+  /** What the rules of a view see of a peer, and by what they nearly see it; `null` where that is not known. */
+  #look(direction: Direction, own: StandIn, peer: StandIn, view: View): string | null {
     let out = '';
-    for (const [rule, policy] of view.rules) out += `${this.#lookOf(direction, policy, rule, own, peer)};`;
+    for (const [rule, policy] of view.rules) {
+      const look = this.#lookOf(direction, policy, rule, own, peer);
+      if (look === DOUBTFUL) return null;
+      out += `${look},`;
+    }
     return out;
   }
 
-  #lookOf(direction: Direction, policy: Policy, rule: Rule, own: StandIn, peer: StandIn): string {
-    if (own.endpoint.kind !== 'pod') return '';
+  #lookOf(direction: Direction, policy: Policy, rule: Rule, own: StandIn, peer: StandIn): number {
+    if (own.endpoint.kind !== 'pod') return UNSEEN;
     const { pod } = own.endpoint;
     let ofRule = this.#seen.get(rule);
     if (ofRule === undefined) {
@@ -299,9 +319,13 @@ class Stories {
       const miss = nearMiss({ policy, rule: whole, own: pod, peer: peer.endpoint, flow, family, facts });
       return miss === null ? 'no' : `${miss.distance} ${miss.field} ${miss.text}`;
     });
-    const text = out.join();
-    known[peer.id] = text;
-    return text;
+    const look = out.includes('maybe')
+      ? DOUBTFUL
+      : out.every((one) => one === 'no')
+        ? UNSEEN
+        : numberOf(this.#looks, out.join(), DOUBTFUL + 1);
+    known[peer.id] = look;
+    return look;
   }
 
   #tell(direction: Direction, pairs: readonly Asked[]): number {
@@ -325,7 +349,8 @@ class Stories {
         }
       }
     }
-    return idOf(this.#storyIds, JSON.stringify(spans), this.stories, spans);
+    const key = spans.map(({ protocol, first, end }) => `${protocol}${first}:${end}`).join();
+    return idOf(this.#storyIds, key, this.stories, spans);
   }
 
   /** The rules that see a peer, or nearly do: of the others nothing is told, whatever the port. */
@@ -333,7 +358,7 @@ class Stories {
     const out = new Set<Rule>();
     for (const { one, other } of pairs) {
       for (const [rule, policy] of this.#view(direction, one).rules) {
-        if (!UNSEEN.has(this.#lookOf(direction, policy, rule, one, other))) out.add(rule);
+        if (this.#lookOf(direction, policy, rule, one, other) !== UNSEEN) out.add(rule);
       }
     }
     return [...out];
@@ -366,17 +391,35 @@ class Stories {
 
   #end(end: EndVerdict): number {
     const reasons = end.reasons.slice(0, MOST_REASONS).map((reason) => {
-      const key = [reason.kind, reason.policy, reason.rule, reason.text].join('|');
+      // Nearly always the text tells all, and it is the longest part of a key.
+      const at = this.#reasonIds.get(reason.text);
+      const known = at === undefined ? undefined : this.reasons[at];
+      if (at !== undefined && known !== undefined && isSame(known, reason)) return at;
+      const key =
+        known === undefined ? reason.text : JSON.stringify([reason.kind, reason.policy, reason.rule, reason.text]);
       return idOf(this.#reasonIds, key, this.reasons, reason);
     });
     const entry: ExplainedEnd = { verdict: end.verdict, decidedBy: end.decidedBy, reasons };
-    return idOf(this.#endIds, JSON.stringify(entry), this.ends, entry);
+    return idOf(this.#endIds, `${end.verdict} ${end.decidedBy} ${reasons.join()}`, this.ends, entry);
   }
+}
+
+function isSame(a: Reason, b: Reason): boolean {
+  return a.kind === b.kind && a.policy === b.policy && a.rule === b.rule;
 }
 
 interface Asked {
   readonly one: StandIn;
   readonly other: StandIn;
+}
+
+function numberOf(ids: Map<string, number>, key: string, first: number): number {
+  let id = ids.get(key);
+  if (id === undefined) {
+    id = ids.size + first;
+    ids.set(key, id);
+  }
+  return id;
 }
 
 function idOf<T>(ids: Map<string, number>, key: string, list: T[], item: T): number {
