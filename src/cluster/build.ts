@@ -1,5 +1,5 @@
 import type { Ip } from '../base/ip.ts';
-import { by, byText, inTurn } from '../base/order.ts';
+import { by, byText, inTurn, type Order } from '../base/order.ts';
 import type { KubeObject } from '../manifest/object.ts';
 import { perType } from '../manifest/per-type.ts';
 import type { Cluster, Missing, Namespace, Node, Route, Service } from '../model/cluster.ts';
@@ -57,18 +57,18 @@ export function buildCluster(objects: readonly KubeObject[], options: ClusterOpt
   for (const object of each('endpointslice')) addSlice(slices, object, homeOf(object), diagnostics);
   for (const object of each('endpoints')) addEndpoints(endpoints, object, homeOf(object), diagnostics);
   const sources = { pods: podSelection(workloads), endpoints: endpointLists(slices, endpoints, workloads), missing };
-  const services = new Map<string, Service>();
+  const services: Service[] = [];
   for (const object of each('service')) {
     const namespace = homeOf(object);
     const service = serviceOf(shared, sources, object, namespace, diagnostics);
-    if (service !== null) services.set(`${namespace}/${service.name}`, service);
+    if (service !== null) services.push(service);
   }
 
   const cluster: Cluster = {
     namespaces,
     nodes: [...nodes.values()].sort(by((node) => node.name, byText)),
     workloads,
-    services: [...services.values()].sort(named),
+    services: services.sort(named),
     routes: routesOf(each, services, diagnostics).sort(
       inTurn(
         named,
@@ -80,10 +80,8 @@ export function buildCluster(objects: readonly KubeObject[], options: ClusterOpt
   return { cluster, diagnostics, rest };
 }
 
-const named = inTurn<{ readonly namespace: string; readonly name: string }>(
-  by((item) => item.namespace, byText),
-  by((item) => item.name, byText),
-);
+const named: Order<{ readonly namespace: string; readonly name: string }> = (a, b) =>
+  byText(a.namespace, b.namespace) || byText(a.name, b.name);
 
 /** The namespace of an object of a kind that has one. */
 function homeOf(object: KubeObject): string {
@@ -216,13 +214,13 @@ function nodesOf(shared: Interner, objects: readonly KubeObject[], diagnostics: 
   for (const object of objects) {
     const of = decoding(object, diagnostics);
     const labels = internLabels(shared, of, labelsJson(of), 'metadata.labels');
-    const status = objectAt(of, object.value, 'status', '');
-    const list = listAt(of, status, 'addresses', 'status');
+    const status = objectAt(of, object.value.status, 'status', '');
+    const list = listAt(of, status.addresses, 'addresses', 'status');
     const addresses = list.map((_, i): Ip | null => {
       const at = `status.addresses[${i}]`;
       const json = element(of, list, i, at);
-      const type = textAt(of, json, 'type', at);
-      const text = textAt(of, json, 'address', at);
+      const type = textAt(of, json.type, 'type', at);
+      const text = textAt(of, json.address, 'address', at);
       return type === 'InternalIP' || type === 'ExternalIP' ? addressOf(of, text, `${at}.address`) : null;
     });
     if (refused(of)) continue;
@@ -234,14 +232,17 @@ function nodesOf(shared: Interner, objects: readonly KubeObject[], diagnostics: 
 
 function routesOf(
   each: (treatment: Treatment) => readonly KubeObject[],
-  services: ReadonlyMap<string, Service>,
+  services: readonly Service[],
   diagnostics: Diagnostic[],
 ): Route[] {
+  const openshift = each('openshift-route');
+  const fronted = openshift.length === 0 ? [] : services;
+  const byName = new Map(fronted.map((service) => [`${service.namespace}/${service.name}`, service]));
   const grants: Grants = new Map();
   for (const object of each('grant')) addGrant(grants, object, homeOf(object), diagnostics);
   const routes: (Route | null)[] = [
     ...each('ingress').map((object) => ingressOf(object, homeOf(object), diagnostics)),
-    ...each('openshift-route').map((object) => openshiftRouteOf(object, homeOf(object), services, diagnostics)),
+    ...openshift.map((object) => openshiftRouteOf(object, homeOf(object), byName, diagnostics)),
     ...each('gateway-route').map((object) => gatewayRouteOf(object, homeOf(object), grants, diagnostics)),
   ];
   return routes.filter((route) => route !== null);

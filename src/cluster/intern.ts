@@ -1,13 +1,21 @@
 import { by, byText } from '../base/order.ts';
 import type { JsonObject } from '../manifest/object.ts';
 import type { ContainerPort } from '../model/cluster.ts';
+import { PORT_PROTOCOLS } from '../model/match.ts';
 import type { Labels } from '../model/selector.ts';
 import { type Decoding, wrong } from './decode.ts';
 
 /** Shares equal label sets and equal port lists of one cluster: equal ones are the same object. */
 export interface Interner {
   readonly labels: LabelNode;
-  readonly ports: Map<string, readonly ContainerPort[]>;
+  readonly ports: PortNode;
+}
+
+/** Ports in their order, as a tree of the same sort. */
+interface PortNode {
+  /** By the numbers and the protocol, then the name. */
+  readonly next: Map<number, Map<string | null, PortNode>>;
+  ports: readonly ContainerPort[] | null;
 }
 
 /**
@@ -27,10 +35,12 @@ interface LabelNode {
 const byKey = by((node: LabelNode) => node.key, byText);
 
 export const NO_LABELS: Labels = new Map();
-const NO_PORTS: readonly ContainerPort[] = [];
 
 export function interner(): Interner {
-  return { labels: { before: null, key: '', value: '', next: null, labels: NO_LABELS }, ports: new Map() };
+  return {
+    labels: { before: null, key: '', value: '', next: null, labels: NO_LABELS },
+    ports: { next: new Map(), ports: null },
+  };
 }
 
 /** The labels of a JSON object; a value that is no string is a fault. */
@@ -91,13 +101,21 @@ function labelsAt(shared: Interner, node: LabelNode): Labels {
 
 /** The shared list of these ports. */
 export function internPorts(shared: Interner, ports: readonly ContainerPort[]): readonly ContainerPort[] {
-  if (ports.length === 0) return NO_PORTS;
-  let key = '';
-  // The length tells where a name ends, whatever is in it.
-  for (const { name, port, protocol, hostPort } of ports)
-    key += `${port} ${protocol} ${hostPort} ${name?.length} ${name} `;
-  const known = shared.ports.get(key);
-  if (known !== undefined) return known;
-  shared.ports.set(key, ports);
-  return ports;
+  let node = shared.ports;
+  for (const { name, port, protocol, hostPort } of ports) {
+    const number = ((hostPort ?? 0) * 65536 + port) * PORT_PROTOCOLS.length + PORT_PROTOCOLS.indexOf(protocol);
+    let names = node.next.get(number);
+    if (names === undefined) {
+      names = new Map();
+      node.next.set(number, names);
+    }
+    let next = names.get(name);
+    if (next === undefined) {
+      next = { next: new Map(), ports: null };
+      names.set(name, next);
+    }
+    node = next;
+  }
+  node.ports ??= ports;
+  return node.ports;
 }

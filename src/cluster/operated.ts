@@ -21,19 +21,20 @@ const MOST_SHARDS = 64;
  */
 export function operatedPods(shared: Interner, of: Decoding): readonly OperatedPods[] {
   const { kind, name } = of.object.ref;
-  const spec = objectAt(of, of.object.value, 'spec', '');
-  const metadata = objectAt(of, spec, 'podMetadata', 'spec');
+  const spec = objectAt(of, of.object.value.spec, 'spec', '');
+  const metadata = objectAt(of, spec.podMetadata, 'podMetadata', 'spec');
   const given = internLabels(
     shared,
     of,
-    objectAt(of, metadata, 'labels', 'spec.podMetadata'),
+    objectAt(of, metadata.labels, 'labels', 'spec.podMetadata'),
     'spec.podMetadata.labels',
   );
   const extra = podNetwork(shared, of, spec, 'spec');
   const ports = internPorts(shared, withoutTwins([...operatorPorts(of, kind, spec), ...extra.ports]));
   const selector = selectorLabels(kind, name);
-  const sharded = kind === 'Prometheus' || (kind === 'PrometheusAgent' && textAt(of, spec, 'mode', 'spec') === null);
-  const shards = sharded ? Math.min(Math.max(numberAt(of, spec, 'shards', 'spec') ?? 1, 1), MOST_SHARDS) : 1;
+  const sharded =
+    kind === 'Prometheus' || (kind === 'PrometheusAgent' && textAt(of, spec.mode, 'mode', 'spec') === null);
+  const shards = sharded ? Math.min(Math.max(numberAt(of, spec.shards, 'shards', 'spec') ?? 1, 1), MOST_SHARDS) : 1;
   const out: OperatedPods[] = [];
   for (let shard = 0; shard < shards; shard++) {
     const labels: [string, string][] = [...given, ...selector];
@@ -66,8 +67,8 @@ function selectorLabels(kind: string, name: string): [string, string][] {
 }
 
 function operatorPorts(of: Decoding, kind: string, spec: JsonObject): ContainerPort[] {
-  const web = textAt(of, spec, 'portName', 'spec') ?? 'web';
-  const local = flagAt(of, spec, 'listenLocal', 'spec') ?? false;
+  const web = textAt(of, spec.portName, 'portName', 'spec') ?? 'web';
+  const local = flagAt(of, spec.listenLocal, 'listenLocal', 'spec') ?? false;
   const reachable = (name: string, port: number): ContainerPort[] => (local ? [] : [tcp(name, port)]);
   const reloader = reachable('reloader-web', 8080);
   switch (kind) {

@@ -1,7 +1,7 @@
 import type { JsonObject, KubeObject } from '../manifest/object.ts';
 import { type Decoding, decoding, element, flagAt, listAt, objectAt, textAt } from './decode.ts';
 import { groupOf, treatmentOf } from './kinds.ts';
-import { type ByThree, getByThree, type ObjectIndex, setByThree, typeName } from './object-index.ts';
+import { getByThree, type ObjectIndex, typeName } from './object-index.ts';
 
 /** The controller that an object names in its metadata. */
 export interface OwnerRef {
@@ -21,15 +21,15 @@ export interface TopOwner {
 
 /** The owner with `controller: true`; a Node (of a static pod) is no controller. */
 export function controllerOf(of: Decoding, value: JsonObject): OwnerRef | null {
-  const metadata = objectAt(of, value, 'metadata', '');
-  const owners = listAt(of, metadata, 'ownerReferences', 'metadata');
+  const metadata = objectAt(of, value.metadata, 'metadata', '');
+  const owners = listAt(of, metadata.ownerReferences, 'ownerReferences', 'metadata');
   for (let i = 0; i < owners.length; i++) {
     const at = `metadata.ownerReferences[${i}]`;
     const owner = element(of, owners, i, at);
-    if (flagAt(of, owner, 'controller', at) !== true) continue;
-    const kind = textAt(of, owner, 'kind', at);
-    const name = textAt(of, owner, 'name', at);
-    const apiVersion = textAt(of, owner, 'apiVersion', at) ?? '';
+    if (flagAt(of, owner.controller, 'controller', at) !== true) continue;
+    const kind = textAt(of, owner.kind, 'kind', at);
+    const name = textAt(of, owner.name, 'name', at);
+    const apiVersion = textAt(of, owner.apiVersion, 'apiVersion', at) ?? '';
     if (kind === null || name === null || (kind === 'Node' && groupOf(apiVersion) === '')) return null;
     return { apiVersion, kind, name, index: i };
   }
@@ -49,10 +49,7 @@ export function makesPods(owner: OwnerRef): boolean {
 }
 
 /** Follows the owners of a pod, or of a controller, upwards as far as they make pods and the input knows them. */
-export function topOwner(index: ObjectIndex, known: ByThree<TopOwner>, namespace: string, owner: OwnerRef): TopOwner {
-  const type = typeName(index.types, owner.apiVersion, owner.kind);
-  const remembered = getByThree(known, type, namespace, owner.name);
-  if (remembered !== undefined) return remembered;
+export function topOwner(index: ObjectIndex, namespace: string, owner: OwnerRef): TopOwner {
   let at: OwnerRef = owner;
   let object: KubeObject | null = null;
   for (let i = 0; i < LONGEST_CHAIN; i++) {
@@ -64,7 +61,5 @@ export function topOwner(index: ObjectIndex, known: ByThree<TopOwner>, namespace
     if (next === null || !makesPods(next)) break;
     at = next;
   }
-  const top: TopOwner = { kind: at.kind, name: at.name, object };
-  setByThree(known, type, namespace, owner.name, top);
-  return top;
+  return { kind: at.kind, name: at.name, object };
 }

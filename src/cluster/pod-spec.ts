@@ -21,8 +21,8 @@ export function podNetwork(shared: Interner, of: Decoding, spec: JsonObject, pat
   containerPorts(of, spec, 'initContainers', path, ports);
   return {
     ports: internPorts(shared, ports),
-    hostNetwork: flagAt(of, spec, 'hostNetwork', path) ?? false,
-    node: textAt(of, spec, 'nodeName', path),
+    hostNetwork: flagAt(of, spec.hostNetwork, 'hostNetwork', path) ?? false,
+    node: textAt(of, spec.nodeName, 'nodeName', path),
   };
 }
 
@@ -33,12 +33,12 @@ function containerPorts(
   path: string,
   out: ContainerPort[],
 ): void {
-  const containers = listAt(of, spec, key, path);
+  const containers = listAt(of, spec[key], key, path);
   for (let i = 0; i < containers.length; i++) {
     const at = `${path}.${key}[${i}]`;
     const container = element(of, containers, i, at);
-    const ports = listAt(of, container, 'ports', at);
-    const runs = key === 'containers' || textAt(of, container, 'restartPolicy', at) === 'Always';
+    const ports = listAt(of, container.ports, 'ports', at);
+    const runs = key === 'containers' || textAt(of, container.restartPolicy, 'restartPolicy', at) === 'Always';
     for (let j = 0; j < ports.length; j++) {
       const field = `${at}.ports[${j}]`;
       const port = containerPort(of, element(of, ports, j, field), field);
@@ -48,9 +48,9 @@ function containerPorts(
 }
 
 function containerPort(of: Decoding, json: JsonObject, path: string): ContainerPort | null {
-  const name = textAt(of, json, 'name', path);
-  const port = numberAt(of, json, 'containerPort', path);
-  const hostPort = numberAt(of, json, 'hostPort', path);
+  const name = textAt(of, json.name, 'name', path);
+  const port = numberAt(of, json.containerPort, 'containerPort', path);
+  const hostPort = numberAt(of, json.hostPort, 'hostPort', path);
   const protocol = protocolAt(of, json, path);
   if (of.fault !== null || protocol === null) return null;
   if (port === null || !isPort(port)) {
@@ -66,7 +66,7 @@ export function isPort(port: number): boolean {
 
 /** The field `protocol`, TCP where it is absent; `null` (and a remark) for one without ports. */
 export function protocolAt(of: Decoding, json: JsonObject, path: string): PortProtocol | null {
-  const protocol = textAt(of, json, 'protocol', path) ?? 'TCP';
+  const protocol = textAt(of, json.protocol, 'protocol', path) ?? 'TCP';
   if (protocol === 'TCP' || protocol === 'UDP' || protocol === 'SCTP') return protocol;
   const help = 'supported values are `TCP`, `UDP` and `SCTP`; the port is left out';
   remark(of, 'bad-port', `${path}.protocol`, `unsupported value \`${protocol}\``, help);
@@ -80,15 +80,15 @@ export function podAddresses(of: Decoding, status: JsonObject, hostNetwork: bool
 }
 
 function addressesAt(of: Decoding, status: JsonObject, plural: string, singular: string): readonly Ip[] {
-  const list = listAt(of, status, plural, 'status');
+  const list = listAt(of, status[plural], plural, 'status');
   if (list.length === 0) {
-    const ip = addressOf(of, textAt(of, status, singular, 'status'), `status.${singular}`);
+    const ip = addressOf(of, textAt(of, status[singular], singular, 'status'), `status.${singular}`);
     return ip === null ? NO_ADDRESSES : [ip];
   }
   return distinct(
     list.map((_, i) => {
       const at = `status.${plural}[${i}]`;
-      return addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`);
+      return addressOf(of, textAt(of, element(of, list, i, at).ip, 'ip', at), `${at}.ip`);
     }),
   );
 }
@@ -110,5 +110,5 @@ export function distinct(list: readonly (Ip | null)[]): readonly Ip[] {
 
 /** `metadata.labels` of an object. */
 export function labelsJson(of: Decoding): JsonObject {
-  return objectAt(of, objectAt(of, of.object.value, 'metadata', ''), 'labels', 'metadata');
+  return objectAt(of, objectAt(of, of.object.value.metadata, 'metadata', '').labels, 'labels', 'metadata');
 }

@@ -9,7 +9,6 @@ import {
   numberAt,
   numberOrName,
   objectAt,
-  read,
   refused,
   remark,
   textAt,
@@ -29,22 +28,22 @@ const GATEWAY = 'gateway.networking.k8s.io';
 /** Reads an Ingress (v1, or the withdrawn beta form with `serviceName`). */
 export function ingressOf(object: KubeObject, namespace: string, diagnostics: Diagnostic[]): Route | null {
   const of = decoding(object, diagnostics);
-  const spec = objectAt(of, object.value, 'spec', '');
+  const spec = objectAt(of, object.value.spec, 'spec', '');
   const backends: RouteBackend[] = [];
   for (const key of ['defaultBackend', 'backend']) {
-    ingressBackend(of, namespace, objectAt(of, spec, key, 'spec'), `spec.${key}`, backends);
+    ingressBackend(of, namespace, objectAt(of, spec[key], key, 'spec'), `spec.${key}`, backends);
   }
-  const rules = listAt(of, spec, 'rules', 'spec');
+  const rules = listAt(of, spec.rules, 'rules', 'spec');
   for (let i = 0; i < rules.length; i++) {
     const at = `spec.rules[${i}]`;
-    const http = objectAt(of, element(of, rules, i, at), 'http', at);
-    const paths = listAt(of, http, 'paths', `${at}.http`);
+    const http = objectAt(of, element(of, rules, i, at).http, 'http', at);
+    const paths = listAt(of, http.paths, 'paths', `${at}.http`);
     for (let j = 0; j < paths.length; j++) {
       const path = `${at}.http.paths[${j}]`;
       ingressBackend(
         of,
         namespace,
-        objectAt(of, element(of, paths, j, path), 'backend', path),
+        objectAt(of, element(of, paths, j, path).backend, 'backend', path),
         `${path}.backend`,
         backends,
       );
@@ -54,18 +53,18 @@ export function ingressOf(object: KubeObject, namespace: string, diagnostics: Di
 }
 
 function ingressBackend(of: Decoding, namespace: string, json: JsonObject, path: string, out: RouteBackend[]): void {
-  const legacy = textAt(of, json, 'serviceName', path);
+  const legacy = textAt(of, json.serviceName, 'serviceName', path);
   if (legacy !== null) {
-    addBackend(of, out, namespace, legacy, numberOrName(of, json, 'servicePort', path), path);
+    addBackend(of, out, namespace, legacy, numberOrName(of, json.servicePort, 'servicePort', path), path);
     return;
   }
-  const service = objectAt(of, json, 'service', path);
+  const service = objectAt(of, json.service, 'service', path);
   const at = `${path}.service`;
-  const name = textAt(of, service, 'name', at);
+  const name = textAt(of, service.name, 'name', at);
   if (name === null) return;
-  const port = objectAt(of, service, 'port', at);
-  const number = numberAt(of, port, 'number', `${at}.port`);
-  addBackend(of, out, namespace, name, number ?? textAt(of, port, 'name', `${at}.port`), path);
+  const port = objectAt(of, service.port, 'port', at);
+  const number = numberAt(of, port.number, 'number', `${at}.port`);
+  addBackend(of, out, namespace, name, number ?? textAt(of, port.name, 'name', `${at}.port`), path);
 }
 
 function addBackend(
@@ -93,11 +92,11 @@ export function openshiftRouteOf(
   diagnostics: Diagnostic[],
 ): Route | null {
   const of = decoding(object, diagnostics);
-  const spec = objectAt(of, object.value, 'spec', '');
-  const target = numberOrName(of, objectAt(of, spec, 'port', 'spec'), 'targetPort', 'spec.port');
+  const spec = objectAt(of, object.value.spec, 'spec', '');
+  const target = numberOrName(of, objectAt(of, spec.port, 'port', 'spec').targetPort, 'targetPort', 'spec.port');
   const found: { name: string; field: string }[] = [];
-  openshiftTarget(of, objectAt(of, spec, 'to', 'spec'), 'spec.to', found);
-  const others = listAt(of, spec, 'alternateBackends', 'spec');
+  openshiftTarget(of, objectAt(of, spec.to, 'to', 'spec'), 'spec.to', found);
+  const others = listAt(of, spec.alternateBackends, 'alternateBackends', 'spec');
   for (let i = 0; i < others.length; i++) {
     const at = `spec.alternateBackends[${i}]`;
     openshiftTarget(of, element(of, others, i, at), at, found);
@@ -121,9 +120,9 @@ export function openshiftRouteOf(
 }
 
 function openshiftTarget(of: Decoding, json: JsonObject, path: string, out: { name: string; field: string }[]): void {
-  const name = textAt(of, json, 'name', path);
-  const kind = textAt(of, json, 'kind', path) ?? 'Service';
-  const weight = numberAt(of, json, 'weight', path);
+  const name = textAt(of, json.name, 'name', path);
+  const kind = textAt(of, json.kind, 'kind', path) ?? 'Service';
+  const weight = numberAt(of, json.weight, 'weight', path);
   if (name === null || weight === 0) return;
   if (kind === 'Service') out.push({ name, field: path });
   else foreign(of, path, kind, name);
@@ -147,16 +146,16 @@ function portsLeadingTo(service: Service, target: number | string): number[] {
 /** Reads a ReferenceGrant. */
 export function addGrant(into: Grants, object: KubeObject, namespace: string, diagnostics: Diagnostic[]): void {
   const of = decoding(object, diagnostics);
-  const spec = objectAt(of, object.value, 'spec', '');
-  const from = entries(of, listAt(of, spec, 'from', 'spec'), 'spec.from').map(({ json, path }) => ({
-    group: textAt(of, json, 'group', path) ?? '',
-    kind: textAt(of, json, 'kind', path) ?? '',
-    namespace: textAt(of, json, 'namespace', path) ?? '',
+  const spec = objectAt(of, object.value.spec, 'spec', '');
+  const from = entries(of, listAt(of, spec.from, 'from', 'spec'), 'spec.from').map(({ json, path }) => ({
+    group: textAt(of, json.group, 'group', path) ?? '',
+    kind: textAt(of, json.kind, 'kind', path) ?? '',
+    namespace: textAt(of, json.namespace, 'namespace', path) ?? '',
   }));
-  const to = entries(of, listAt(of, spec, 'to', 'spec'), 'spec.to').map(({ json, path }) => ({
-    group: textAt(of, json, 'group', path) ?? '',
-    kind: textAt(of, json, 'kind', path) ?? '',
-    name: textAt(of, json, 'name', path),
+  const to = entries(of, listAt(of, spec.to, 'to', 'spec'), 'spec.to').map(({ json, path }) => ({
+    group: textAt(of, json.group, 'group', path) ?? '',
+    kind: textAt(of, json.kind, 'kind', path) ?? '',
+    name: textAt(of, json.name, 'name', path),
   }));
   if (refused(of)) return;
   const known = into.get(namespace);
@@ -176,14 +175,19 @@ export function gatewayRouteOf(
   diagnostics: Diagnostic[],
 ): Route | null {
   const of = decoding(object, diagnostics);
-  const spec = objectAt(of, object.value, 'spec', '');
-  const parents = entries(of, listAt(of, spec, 'parentRefs', 'spec'), 'spec.parentRefs');
-  const mesh = parents.length > 0 && parents.every(({ json, path }) => textAt(of, json, 'kind', path) === 'Service');
+  const spec = objectAt(of, object.value.spec, 'spec', '');
+  const parents = entries(of, listAt(of, spec.parentRefs, 'parentRefs', 'spec'), 'spec.parentRefs');
+  const mesh =
+    parents.length > 0 && parents.every(({ json, path }) => textAt(of, json.kind, 'kind', path) === 'Service');
   const refs: { json: JsonObject; path: string }[] = [];
-  for (const rule of entries(of, listAt(of, spec, 'rules', 'spec'), 'spec.rules')) {
+  for (const rule of entries(of, listAt(of, spec.rules, 'rules', 'spec'), 'spec.rules')) {
     mirrors(of, rule.json, rule.path, refs);
-    for (const ref of entries(of, listAt(of, rule.json, 'backendRefs', rule.path), `${rule.path}.backendRefs`)) {
-      if (numberAt(of, ref.json, 'weight', ref.path) === 0) continue;
+    for (const ref of entries(
+      of,
+      listAt(of, rule.json.backendRefs, 'backendRefs', rule.path),
+      `${rule.path}.backendRefs`,
+    )) {
+      if (numberAt(of, ref.json.weight, 'weight', ref.path) === 0) continue;
       refs.push(ref);
       mirrors(of, ref.json, ref.path, refs);
     }
@@ -198,11 +202,11 @@ export function gatewayRouteOf(
 
 /** Requests that a filter copies reach a Service, too. */
 function mirrors(of: Decoding, json: JsonObject, path: string, out: { json: JsonObject; path: string }[]): void {
-  for (const filter of entries(of, listAt(of, json, 'filters', path), `${path}.filters`)) {
-    const mirror = objectAt(of, filter.json, 'requestMirror', filter.path);
+  for (const filter of entries(of, listAt(of, json.filters, 'filters', path), `${path}.filters`)) {
+    const mirror = objectAt(of, filter.json.requestMirror, 'requestMirror', filter.path);
     const at = `${filter.path}.requestMirror`;
-    if ((read(mirror, 'backendRef') ?? null) === null) continue;
-    out.push({ json: objectAt(of, mirror, 'backendRef', at), path: `${at}.backendRef` });
+    if ((mirror.backendRef ?? null) === null) continue;
+    out.push({ json: objectAt(of, mirror.backendRef, 'backendRef', at), path: `${at}.backendRef` });
   }
 }
 
@@ -215,11 +219,11 @@ function gatewayBackend(
   out: RouteBackend[],
   said: (() => void)[],
 ): void {
-  const group = textAt(of, json, 'group', path) ?? '';
-  const kind = textAt(of, json, 'kind', path) ?? 'Service';
-  const name = textAt(of, json, 'name', path);
-  const namespace = textAt(of, json, 'namespace', path) ?? home;
-  const port = numberAt(of, json, 'port', path);
+  const group = textAt(of, json.group, 'group', path) ?? '';
+  const kind = textAt(of, json.kind, 'kind', path) ?? 'Service';
+  const name = textAt(of, json.name, 'name', path);
+  const namespace = textAt(of, json.namespace, 'namespace', path) ?? home;
+  const port = numberAt(of, json.port, 'port', path);
   if (name === null) return;
   if (group !== '' || kind !== 'Service') {
     said.push(() => foreign(of, path, kind, name));

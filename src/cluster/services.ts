@@ -37,9 +37,9 @@ export function serviceOf(
   diagnostics: Diagnostic[],
 ): Service | null {
   const of = decoding(object, diagnostics);
-  const spec = objectAt(of, object.value, 'spec', '');
-  const selector = internLabels(shared, of, objectAt(of, spec, 'selector', 'spec'), 'spec.selector');
-  const type = serviceType(textAt(of, spec, 'type', 'spec'));
+  const spec = objectAt(of, object.value.spec, 'spec', '');
+  const selector = internLabels(shared, of, objectAt(of, spec.selector, 'selector', 'spec'), 'spec.selector');
+  const type = serviceType(textAt(of, spec.type, 'type', 'spec'));
   const written = clusterIpTexts(of, spec);
   const headless = type !== 'ExternalName' && written.some(({ text }) => text === 'None');
   const clusterIPs = distinct(written.map(({ text, field }) => (text === 'None' ? null : addressOf(of, text, field))));
@@ -53,9 +53,9 @@ export function serviceOf(
     clusterIPs,
     externalIPs: addressList(of, spec, 'externalIPs', 'spec'),
     loadBalancerIPs: loadBalancerIps(of, type, spec),
-    externalName: type === 'ExternalName' ? textAt(of, spec, 'externalName', 'spec') : null,
-    externalTrafficPolicy: trafficPolicy(textAt(of, spec, 'externalTrafficPolicy', 'spec')),
-    internalTrafficPolicy: trafficPolicy(textAt(of, spec, 'internalTrafficPolicy', 'spec')),
+    externalName: type === 'ExternalName' ? textAt(of, spec.externalName, 'externalName', 'spec') : null,
+    externalTrafficPolicy: trafficPolicy(textAt(of, spec.externalTrafficPolicy, 'externalTrafficPolicy', 'spec')),
+    internalTrafficPolicy: trafficPolicy(textAt(of, spec.internalTrafficPolicy, 'internalTrafficPolicy', 'spec')),
     ports,
     unread: unreadReason(sources, type, selector, namespace, object.ref.name),
     origin: { object: object.ref, field: '' },
@@ -126,17 +126,17 @@ function trafficPolicy(text: string | null): 'Cluster' | 'Local' {
 function clusterIpTexts(of: Decoding, spec: JsonObject): { text: string; field: string }[] {
   const list = textList(of, spec, 'clusterIPs', 'spec');
   if (list.length > 0) return list;
-  const text = textAt(of, spec, 'clusterIP', 'spec');
+  const text = textAt(of, spec.clusterIP, 'clusterIP', 'spec');
   return text === null ? [] : [{ text, field: 'spec.clusterIP' }];
 }
 
 function textList(of: Decoding, json: JsonObject, key: string, path: string): { text: string; field: string }[] {
   const out: { text: string; field: string }[] = [];
-  const list = listAt(of, json, key, path);
+  const list = listAt(of, json[key], key, path);
   for (let i = 0; i < list.length; i++) {
     const item = list[i];
     const field = `${path}.${key}[${i}]`;
-    const text = textAt(of, { item: item ?? null }, 'item', field);
+    const text = textAt(of, item, 'item', field);
     if (text !== null) out.push({ text, field });
   }
   return out;
@@ -148,28 +148,33 @@ function addressList(of: Decoding, json: JsonObject, key: string, path: string):
 
 /** The addresses that were given, else the one that is asked for. */
 function loadBalancerIps(of: Decoding, type: Service['type'], spec: JsonObject): readonly Ip[] {
-  const status = objectAt(of, objectAt(of, of.object.value, 'status', ''), 'loadBalancer', 'status');
-  const list = listAt(of, status, 'ingress', 'status.loadBalancer');
+  const status = objectAt(
+    of,
+    objectAt(of, of.object.value.status, 'status', '').loadBalancer,
+    'loadBalancer',
+    'status',
+  );
+  const list = listAt(of, status.ingress, 'ingress', 'status.loadBalancer');
   const given = distinct(
     list.map((_, i) => {
       const at = `status.loadBalancer.ingress[${i}]`;
-      return addressOf(of, textAt(of, element(of, list, i, at), 'ip', at), `${at}.ip`);
+      return addressOf(of, textAt(of, element(of, list, i, at).ip, 'ip', at), `${at}.ip`);
     }),
   );
-  const asked = textAt(of, spec, 'loadBalancerIP', 'spec');
+  const asked = textAt(of, spec.loadBalancerIP, 'loadBalancerIP', 'spec');
   if (given.length > 0 || type !== 'LoadBalancer') return given;
   return distinct([addressOf(of, asked, 'spec.loadBalancerIP')]);
 }
 
 function servicePorts(of: Decoding, spec: JsonObject): readonly ServicePort[] {
-  const list = listAt(of, spec, 'ports', 'spec');
+  const list = listAt(of, spec.ports, 'ports', 'spec');
   const ports = list.map((_, i): ServicePort | null => {
     const at = `spec.ports[${i}]`;
     const json = element(of, list, i, at);
-    const port = numberAt(of, json, 'port', at);
-    const nodePort = numberAt(of, json, 'nodePort', at);
-    const target = numberOrName(of, json, 'targetPort', at);
-    const name = textAt(of, json, 'name', at);
+    const port = numberAt(of, json.port, 'port', at);
+    const nodePort = numberAt(of, json.nodePort, 'nodePort', at);
+    const target = numberOrName(of, json.targetPort, 'targetPort', at);
+    const name = textAt(of, json.name, 'name', at);
     const protocol = protocolAt(of, json, at);
     if (of.fault !== null || protocol === null) return null;
     if (port === null || !isPort(port) || (typeof target === 'number' && !isPort(target))) {
@@ -191,7 +196,7 @@ function servicePorts(of: Decoding, spec: JsonObject): readonly ServicePort[] {
 /** The families that a Service serves; `null` where only the cluster knows: then each pod's first address counts. */
 function familiesOf(of: Decoding, spec: JsonObject, clusterIPs: readonly Ip[]): readonly Family[] | null {
   const asked = textList(of, spec, 'ipFamilies', 'spec');
-  const policy = textAt(of, spec, 'ipFamilyPolicy', 'spec');
+  const policy = textAt(of, spec.ipFamilyPolicy, 'ipFamilyPolicy', 'spec');
   if (policy === 'PreferDualStack' || policy === 'RequireDualStack') return FAMILIES;
   const serves = (family: Family): boolean =>
     clusterIPs.some((ip) => ip.family === family) || asked.some(({ text }) => text === `IPv${family}`);

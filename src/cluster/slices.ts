@@ -2,7 +2,7 @@ import { type Ip, sameIp } from '../base/ip.ts';
 import type { Json, JsonObject, KubeObject } from '../manifest/object.ts';
 import type { Backend, Pod, ServicePort, Workload } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
-import { type Decoding, decoding, element, listAt, numberAt, objectAt, read, refused, textAt } from './decode.ts';
+import { type Decoding, decoding, element, listAt, numberAt, objectAt, refused, textAt } from './decode.ts';
 import { addressOf, protocolAt } from './pod-spec.ts';
 
 /** The addresses and ports that EndpointSlices give for a Service. */
@@ -52,23 +52,23 @@ export function addSlice(
   diagnostics: Diagnostic[],
 ): void {
   const of = decoding(object, diagnostics);
-  const labels = objectAt(of, objectAt(of, object.value, 'metadata', ''), 'labels', 'metadata');
-  const service = textAt(of, labels, 'kubernetes.io/service-name', 'metadata.labels');
-  const type = textAt(of, object.value, 'addressType', '');
-  const list = listAt(of, object.value, 'endpoints', '');
+  const labels = objectAt(of, objectAt(of, object.value.metadata, 'metadata', '').labels, 'labels', 'metadata');
+  const service = textAt(of, labels['kubernetes.io/service-name'], 'kubernetes.io/service-name', 'metadata.labels');
+  const type = textAt(of, object.value.addressType, 'addressType', '');
+  const list = listAt(of, object.value.endpoints, 'endpoints', '');
   const addresses: { ip: Ip; podName: string | null }[] = [];
   for (let i = 0; i < list.length; i++) {
     const at = `endpoints[${i}]`;
     const endpoint = element(of, list, i, at);
-    const texts = listAt(of, endpoint, 'addresses', at);
+    const texts = listAt(of, endpoint.addresses, 'addresses', at);
     for (let j = 0; j < texts.length; j++) {
-      const text = textAt(of, { item: texts[j] ?? null }, 'item', `${at}.addresses[${j}]`);
+      const text = textAt(of, texts[j], 'item', `${at}.addresses[${j}]`);
       if (type === 'FQDN') continue;
       const ip = addressOf(of, text, `${at}.addresses[${j}]`);
       if (ip !== null) addresses.push({ ip, podName: podNamed(of, endpoint, at) });
     }
   }
-  const ports = portsOf(of, listAt(of, object.value, 'ports', ''), 'ports');
+  const ports = portsOf(of, listAt(of, object.value.ports, 'ports', ''), 'ports');
   if (refused(of) || service === null) return;
   add(into, `${namespace}/${service}`, { addresses, ports });
 }
@@ -81,22 +81,22 @@ export function addEndpoints(
   diagnostics: Diagnostic[],
 ): void {
   const of = decoding(object, diagnostics);
-  const subsets = listAt(of, object.value, 'subsets', '');
+  const subsets = listAt(of, object.value.subsets, 'subsets', '');
   const lists: EndpointList[] = [];
   for (let i = 0; i < subsets.length; i++) {
     const at = `subsets[${i}]`;
     const subset = element(of, subsets, i, at);
     const addresses: { ip: Ip; podName: string | null }[] = [];
     for (const key of ['addresses', 'notReadyAddresses']) {
-      const list = listAt(of, subset, key, at);
+      const list = listAt(of, subset[key], key, at);
       for (let j = 0; j < list.length; j++) {
         const where = `${at}.${key}[${j}]`;
         const json = element(of, list, j, where);
-        const ip = addressOf(of, textAt(of, json, 'ip', where), `${where}.ip`);
+        const ip = addressOf(of, textAt(of, json.ip, 'ip', where), `${where}.ip`);
         if (ip !== null) addresses.push({ ip, podName: podNamed(of, json, where) });
       }
     }
-    lists.push({ addresses, ports: portsOf(of, listAt(of, subset, 'ports', at), `${at}.ports`) });
+    lists.push({ addresses, ports: portsOf(of, listAt(of, subset.ports, 'ports', at), `${at}.ports`) });
   }
   if (refused(of)) return;
   for (const list of lists) add(into, `${namespace}/${object.ref.name}`, list);
@@ -109,10 +109,10 @@ function add(into: Map<string, EndpointList[]>, service: string, list: EndpointL
 }
 
 function podNamed(of: Decoding, endpoint: JsonObject, path: string): string | null {
-  if ((read(endpoint, 'targetRef') ?? null) === null) return null;
-  const target = objectAt(of, endpoint, 'targetRef', path);
+  if ((endpoint.targetRef ?? null) === null) return null;
+  const target = objectAt(of, endpoint.targetRef, 'targetRef', path);
   const at = `${path}.targetRef`;
-  return textAt(of, target, 'kind', at) === 'Pod' ? textAt(of, target, 'name', at) : null;
+  return textAt(of, target.kind, 'kind', at) === 'Pod' ? textAt(of, target.name, 'name', at) : null;
 }
 
 function portsOf(of: Decoding, list: readonly Json[], path: string): EndpointList['ports'] {
@@ -120,8 +120,8 @@ function portsOf(of: Decoding, list: readonly Json[], path: string): EndpointLis
   for (let i = 0; i < list.length; i++) {
     const at = `${path}[${i}]`;
     const json = element(of, list, i, at);
-    const name = textAt(of, json, 'name', at);
-    const port = numberAt(of, json, 'port', at);
+    const name = textAt(of, json.name, 'name', at);
+    const port = numberAt(of, json.port, 'port', at);
     const protocol = protocolAt(of, json, at);
     if (protocol !== null) out.push({ name, protocol, port });
   }

@@ -1,24 +1,13 @@
-import { by, byText, inTurn } from '../base/order.ts';
+import { by, byText, type Order } from '../base/order.ts';
 import type { KubeObject } from '../manifest/object.ts';
 import type { Node, Pod, Workload } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Origin } from '../model/origin.ts';
 import type { Labels } from '../model/selector.ts';
-import {
-  type Decoding,
-  decoding,
-  isObject,
-  listAt,
-  numberAt,
-  objectAt,
-  read,
-  refused,
-  remark,
-  textAt,
-} from './decode.ts';
+import { type Decoding, decoding, isObject, listAt, numberAt, objectAt, refused, remark, textAt } from './decode.ts';
 import { type Interner, internEntries, internLabels } from './intern.ts';
 import type { Treatment } from './kinds.ts';
-import { type ByThree, getByThree, type ObjectIndex, setByThree } from './object-index.ts';
+import { type ByThree, getByThree, type ObjectIndex, setByThree, typeName } from './object-index.ts';
 import { operatedPods } from './operated.ts';
 import { controllerOf, makesPods, type OwnerRef, type TopOwner, topOwner } from './owners.ts';
 import { labelsJson, podAddresses, podNetwork } from './pod-spec.ts';
@@ -49,7 +38,9 @@ export interface WorkloadGatherer {
   readonly objects: ObjectIndex;
   readonly nodes: ReadonlyMap<string, Node>;
   readonly diagnostics: Diagnostic[];
-  readonly owners: ByThree<TopOwner>;
+  /** By type, namespace and name of an owner, which need not be the top-most one. */
+  readonly owned: ByThree<Gathering>;
+  /** By kind, namespace and name of the top-most controller. */
   readonly gatherings: ByThree<Gathering>;
   readonly all: Gathering[];
 }
@@ -60,7 +51,7 @@ export function workloadGatherer(
   nodes: ReadonlyMap<string, Node>,
   diagnostics: Diagnostic[],
 ): WorkloadGatherer {
-  return { shared, objects, nodes, diagnostics, owners: new Map(), gatherings: new Map(), all: [] };
+  return { shared, objects, nodes, diagnostics, owned: new Map(), gatherings: new Map(), all: [] };
 }
 
 /** Takes in a Pod: left out if it has finished, else one of its top-most controller's. */
@@ -68,10 +59,10 @@ export function gatherPod(into: WorkloadGatherer, object: KubeObject, namespace:
   const of = decoding(object, into.diagnostics);
   const labels = internLabels(into.shared, of, labelsJson(of), 'metadata.labels');
   const owner = controllerOf(of, object.value);
-  const spec = objectAt(of, object.value, 'spec', '');
+  const spec = objectAt(of, object.value.spec, 'spec', '');
   const network = podNetwork(into.shared, of, spec, 'spec');
-  const status = objectAt(of, object.value, 'status', '');
-  const phase = textAt(of, status, 'phase', 'status');
+  const status = objectAt(of, object.value.status, 'status', '');
+  const phase = textAt(of, status.phase, 'phase', 'status');
   let addresses = podAddresses(of, status, network.hostNetwork);
   if (refused(of)) return;
   if (phase === 'Succeeded' || phase === 'Failed') return;
@@ -101,8 +92,8 @@ export function gatherController(
   const of = decoding(object, into.diagnostics);
   const named = controllerOf(of, object.value);
   const owner = named !== null && makesPods(named) ? named : null;
-  const spec = objectAt(of, object.value, 'spec', '');
-  const replicas = treatment === 'cronjob' ? null : numberAt(of, spec, 'replicas', 'spec');
+  const spec = objectAt(of, object.value.spec, 'spec', '');
+  const replicas = treatment === 'cronjob' ? null : numberAt(of, spec.replicas, 'replicas', 'spec');
   const pods = treatment === 'operated' ? deducedPods(into, of, namespace) : templatePods(into, of, namespace);
   if (refused(of)) return;
   if (pods === null || hasFinished(of)) return;
@@ -122,25 +113,25 @@ function deducedPods(into: WorkloadGatherer, of: Decoding, namespace: string): P
 
 function templatePods(into: WorkloadGatherer, of: Decoding, namespace: string): Pod[] | null {
   const { kind, name } = of.object.ref;
-  let parent = objectAt(of, of.object.value, 'spec', '');
+  let parent = objectAt(of, of.object.value.spec, 'spec', '');
   let path = 'spec';
   if (kind === 'CronJob') {
-    parent = objectAt(of, objectAt(of, parent, 'jobTemplate', path), 'spec', 'spec.jobTemplate');
+    parent = objectAt(of, objectAt(of, parent.jobTemplate, 'jobTemplate', path).spec, 'spec', 'spec.jobTemplate');
     path = 'spec.jobTemplate.spec';
   }
-  if (kind === 'Rollout' && (read(parent, 'template') ?? null) === null) {
+  if (kind === 'Rollout' && (parent.template ?? null) === null) {
     remark(of, 'no-template', 'spec', 'has no `spec.template`, so its pods are unknown', 'give the pods as well');
     return null;
   }
-  const template = objectAt(of, parent, 'template', path);
+  const template = objectAt(of, parent.template, 'template', path);
   const at = `${path}.template`;
-  const labelsAt = objectAt(of, objectAt(of, template, 'metadata', at), 'labels', `${at}.metadata`);
+  const labelsAt = objectAt(of, objectAt(of, template.metadata, 'metadata', at).labels, 'labels', `${at}.metadata`);
   let labels = internLabels(into.shared, of, labelsAt, `${at}.metadata.labels`);
   if (kind === 'Job') {
     // An API server adds these to the template of a Job when it is created (the uid labels are not known before).
     labels = internEntries(into.shared, [...labels, ['job-name', name], ['batch.kubernetes.io/job-name', name]]);
   }
-  const network = podNetwork(into.shared, of, objectAt(of, template, 'spec', at), `${at}.spec`);
+  const network = podNetwork(into.shared, of, objectAt(of, template.spec, 'spec', at), `${at}.spec`);
   return [templatePod(of, namespace, at, labels, network.ports, network.hostNetwork)];
 }
 
@@ -162,11 +153,16 @@ function templatePod(
 function hasFinished(of: Decoding): boolean {
   if (of.object.ref.kind !== 'Job') return false;
   const quiet = decoding(of.object, []);
-  const conditions = listAt(quiet, objectAt(quiet, of.object.value, 'status', ''), 'conditions', 'status');
+  const conditions = listAt(
+    quiet,
+    objectAt(quiet, of.object.value.status, 'status', '').conditions,
+    'conditions',
+    'status',
+  );
   return conditions.some((condition) => {
     if (!isObject(condition)) return false;
-    const type = textAt(quiet, condition, 'type', '');
-    const status = textAt(quiet, condition, 'status', '');
+    const type = textAt(quiet, condition.type, 'type', '');
+    const status = textAt(quiet, condition.status, 'status', '');
     return (type === 'Complete' || type === 'Failed') && status === 'True';
   });
 }
@@ -177,7 +173,22 @@ function gatheringFor(
   namespace: string,
   owner: OwnerRef | null,
 ): Gathering {
-  const top = owner === null ? null : topOwner(into.objects, into.owners, namespace, owner);
+  if (owner === null) return gatheringUnder(into, object, namespace, null, 0);
+  const type = typeName(into.objects.types, owner.apiVersion, owner.kind);
+  const known = getByThree(into.owned, type, namespace, owner.name);
+  if (known !== undefined) return known;
+  const found = gatheringUnder(into, object, namespace, topOwner(into.objects, namespace, owner), owner.index);
+  setByThree(into.owned, type, namespace, owner.name, found);
+  return found;
+}
+
+function gatheringUnder(
+  into: WorkloadGatherer,
+  object: KubeObject,
+  namespace: string,
+  top: TopOwner | null,
+  ownerIndex: number,
+): Gathering {
   const kind = top?.kind ?? object.ref.kind;
   const name = top?.name ?? object.ref.name;
   const known = getByThree(into.gatherings, kind, namespace, name);
@@ -187,7 +198,7 @@ function gatheringFor(
       ? { object: object.ref, field: '' }
       : top.object !== null
         ? { object: top.object.ref, field: '' }
-        : { object: object.ref, field: `metadata.ownerReferences[${owner?.index ?? 0}]` };
+        : { object: object.ref, field: `metadata.ownerReferences[${ownerIndex}]` };
   const made: Gathering = { namespace, name, kind, origin, pods: [], templates: [] };
   setByThree(into.gatherings, kind, namespace, name, made);
   into.all.push(made);
@@ -195,11 +206,8 @@ function gatheringFor(
 }
 
 const podOrder = by((pod: Pod) => pod.name, byText);
-const workloadOrder = inTurn<Workload>(
-  by((workload) => workload.namespace, byText),
-  by((workload) => workload.name, byText),
-  by((workload) => workload.kind, byText),
-);
+const workloadOrder: Order<Workload> = (a, b) =>
+  byText(a.namespace, b.namespace) || byText(a.name, b.name) || byText(a.kind, b.kind);
 
 /** The workloads, in order: real pods where a controller has any, else the pods of its template. */
 export function gatheredWorkloads(from: WorkloadGatherer): Workload[] {
