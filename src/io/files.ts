@@ -168,7 +168,7 @@ export function pathError(path: string, error: unknown): IoError {
   switch (systemCode(error)) {
     case 'ENOENT':
     case 'ENOTDIR': {
-      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+      if (isLink(path)) {
         return new IoError('not-found', `\`${path}\` is a link to something that does not exist`, { cause: error });
       }
       const near = neighbours(path);
@@ -186,6 +186,15 @@ export function pathError(path: string, error: unknown): IoError {
       return new IoError('unreadable', `\`${path}\` is a link that leads to itself`, { cause: error });
     default:
       return new IoError('unreadable', `cannot read \`${path}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Whether the path itself is a link; below a file there is nothing to ask about. */
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
   }
 }
 

@@ -150,9 +150,11 @@ export function connFormatter(): (conn: Conn) => string {
   };
 }
 
+export const SOME_PODS = 'some pods: ';
+
 /** The conn of an entry in words, with what only some of a workload's pods have. */
 export function entryFormatter(): (entry: { readonly conn: Conn; readonly some?: Conn }) => string {
   const format = connFormatter();
   return (entry) =>
-    entry.some === undefined ? format(entry.conn) : `${format(entry.conn)} (some pods: ${format(entry.some)})`;
+    entry.some === undefined ? format(entry.conn) : `${format(entry.conn)} (${SOME_PODS}${format(entry.some)})`;
 }

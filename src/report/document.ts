@@ -54,6 +54,7 @@ function bodyOf(report: Report): readonly Field[] {
     case 'ConnectivityReport':
       return [
         items('peers', report.peers, same),
+        ...(report.shown === undefined ? [] : [items('shown', report.shown, same)]),
         { key: 'allowed', kind: 'entries', entries: report.allowed },
         items('unspecified', report.unspecified, same),
         items('unspecifiedBecause', report.unspecifiedBecause, ({ because, pairs }) => ({ because, pairs })),

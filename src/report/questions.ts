@@ -11,7 +11,9 @@ export function questionText(question: FlowQuestion, key: string): string {
 
 /** `TCP 443`, `ICMP`, `every port`, with the direction if only one end was asked about. */
 export function questionPorts(question: FlowQuestion): string {
-  const protocol = questionText(question, 'protocol');
+  const asked = questionText(question, 'protocol');
+  // A number without a protocol is asked for TCP; a port's name brings its own.
+  const protocol = asked === '' && /^\d+$/.test(questionText(question, 'port')) ? 'TCP' : asked;
   const port = questionText(question, 'port');
   const direction = questionText(question, 'direction');
   const icmp = questionText(question, 'icmpType');

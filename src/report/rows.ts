@@ -1,6 +1,6 @@
 import { byText } from '../base/order.ts';
 import type { ConnectivityReport } from '../model/report.ts';
-import { entryFormatter, isNone } from './conn.ts';
+import { entryFormatter, isNone, SOME_PODS } from './conn.ts';
 import { type PeerNames, peerNames } from './peers.ts';
 
 /** Destinations that the same sources reach over the same ports. */
@@ -37,6 +37,21 @@ export function membersOf(report: ConnectivityReport): (name: string) => readonl
   return (name) => members.get(name) ?? [name];
 }
 
+/** Whether pairs of a workload are listed, as all are unless the report is cut. */
+export function shownIn(report: ConnectivityReport): (peer: string) => boolean {
+  if (report.shown === undefined) return () => true;
+  const shown = new Set(report.shown);
+  return (peer) => shown.has(peer);
+}
+
+/** What `some pods` in the ports of a row means; `null` where no row says it. */
+export function someNote(rows: readonly ConnectivityRow[]): string | null {
+  return rows.some((row) => row.ports.includes(SOME_PODS)) ? SOME_NOTE : null;
+}
+
+export const SOME_NOTE =
+  'some pods: the pods of a workload differ, by their labels or by the node they run on (a pod always admits its own node)';
+
 /**
  * The matrix with as few rows as say the same: sources that share destination and ports become one set, then
  * destinations of one namespace whose rows read alike. Reading alike is saying the same, since `shop/*` and
@@ -60,9 +75,14 @@ export function groupConnectivity(report: ConnectivityReport): GroupedConnectivi
   for (const entry of report.allowed) add(entry.src, entry.dst, portsOf(entry));
   for (const [src, dst] of report.unspecified) add(src, dst, UNSPECIFIED);
 
-  // A workload that nothing reaches is an answer too.
-  for (const { name: dst } of classesOf(report)) {
-    if (!cells.has(dst) && names.namespaceOf(dst) !== null) cells.set(dst, new Map([[NOTHING, []]]));
+  // A workload that nothing reaches is an answer too; of one that is not shown nobody can say it.
+  const isShown = shownIn(report);
+  const unreached = new Map<string, readonly string[]>();
+  for (const { name: dst, members: own } of classesOf(report)) {
+    const shown = own.filter(isShown);
+    if (cells.has(dst) || names.namespaceOf(dst) === null || shown.length === 0) continue;
+    cells.set(dst, new Map([[NOTHING, []]]));
+    unreached.set(dst, shown);
   }
 
   const alike = new Map<
@@ -70,7 +90,7 @@ export function groupConnectivity(report: ConnectivityReport): GroupedConnectivi
     { readonly namespace: string | null; readonly dsts: string[]; readonly rows: [string, string][] }
   >();
   for (const [dst, byPorts] of cells) {
-    const own = members(dst);
+    const own = unreached.get(dst) ?? members(dst);
     // Between members of one class there is an entry of its own, so only a peer alone is not missing in its own row.
     const self = own.length === 1 ? own : [];
     const rows = [...byPorts]
@@ -112,6 +132,8 @@ export function groupConnectivity(report: ConnectivityReport): GroupedConnectivi
 
 export interface ConnectivityCounts {
   readonly workloads: number;
+  /** Of the workloads, those all of whose pairs count. */
+  readonly shown: number;
   readonly ranges: number;
   /** Ordered pairs of different peers, those of two ranges left out. */
   readonly pairs: number;
@@ -123,18 +145,33 @@ export interface ConnectivityCounts {
   readonly denied: number;
 }
 
-/** How many ordered pairs of different peers have which verdict; a class counts with all of its members. */
+/**
+ * How many ordered pairs of different peers have which verdict; a class counts with all of its members. Of a report that
+ * is cut only pairs count in which a shown workload takes part.
+ */
 export function countConnectivity(report: ConnectivityReport): ConnectivityCounts {
   const members = membersOf(report);
   const portsOf = entryFormatter();
-  const between = (src: string, dst: string): number => {
-    const n = members(src).length;
-    return src === dst ? n * (n - 1) : n * members(dst).length;
+  const isShown = shownIn(report);
+  const hidden = new Map<string, number>();
+  const hiddenOf = (name: string): number => {
+    let count = hidden.get(name);
+    if (count === undefined) {
+      count = members(name).filter((member) => !isShown(member)).length;
+      hidden.set(name, count);
+    }
+    return count;
   };
+  const ordered = (n: number, m: number, same: boolean): number => (same ? n * (n - 1) : n * m);
+  const between = (src: string, dst: string): number =>
+    ordered(members(src).length, members(dst).length, src === dst) -
+    (report.shown === undefined ? 0 : ordered(hiddenOf(src), hiddenOf(dst), src === dst));
   const names = peerNames([]);
   const workloads = report.peers.filter((peer) => names.namespaceOf(peer) !== null).length;
   const ranges = report.peers.length - workloads;
-  const pairs = workloads * (workloads - 1) + 2 * workloads * ranges;
+  const shown = report.shown?.length ?? workloads;
+  const others = workloads - shown;
+  const pairs = workloads * (workloads - 1) - others * (others - 1) + 2 * shown * ranges;
   let allowed = 0;
   let everyPort = 0;
   let partly = 0;
@@ -154,6 +191,7 @@ export function countConnectivity(report: ConnectivityReport): ConnectivityCount
   for (const [src, dst] of report.unspecified) unspecified += between(src, dst);
   return {
     workloads,
+    shown,
     ranges,
     pairs,
     allowed,

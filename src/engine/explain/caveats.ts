@@ -1,3 +1,4 @@
+import type { Pod } from '../../model/cluster.ts';
 import type { Endpoint, Flow } from '../../model/flow.ts';
 import type { Direction, Rule } from '../../model/program.ts';
 import { matchEndpoint, matchTraffic } from '../match.ts';
@@ -5,7 +6,7 @@ import { wordContest } from './doubts.ts';
 import { dialectOf } from './fields.ts';
 import type { Prepared } from './prepare.ts';
 import { type Ending, endsOf, isGoverned, type Trace } from './trace.ts';
-import { wordEndpoint, wordPeer } from './words.ts';
+import { isSomeNode, wordPeer, wordPod } from './words.ts';
 
 /** The choices of the ambiguity register (S11) on which the verdict of one end rests. */
 export function caveatsOf(
@@ -30,17 +31,11 @@ function ofEnding(prepared: Prepared, direction: Direction, flow: Flow, trace: T
   const { ending } = trace;
   const out: string[] = [];
   if (ending.kind === 'ungoverned') {
-    if (own.kind === 'pod') {
-      out.push(`${wordEndpoint(own)} counts as its node's address and is governed by no policy (S11.12)`);
-    }
+    if (own.kind === 'pod') out.push(...asNode(own.pod));
     return out;
   }
   if (ending.kind === 'self' || ending.kind === 'own-node') return out;
-  if (peer.kind === 'pod' && peer.pod.hostNetwork) {
-    out.push(
-      `${wordEndpoint(peer)} counts as its node's address; pod and namespace selectors do not match it (S11.12)`,
-    );
-  }
+  if (peer.kind === 'pod' && peer.pod.hostNetwork) out.push(...asNode(peer.pod));
   if (flow.viaService && ending.kind !== 'default' && direction === 'egress') {
     out.push('policies see the address and port of the pod behind the Service, not those of the Service (S11.13)');
   }
@@ -59,6 +54,15 @@ function ofEnding(prepared: Prepared, direction: Direction, flow: Flow, trace: T
   if (ending.kind === 'isolation') out.push(...ofIsolation(prepared, direction, flow, trace, ending));
   out.push(...ofOtherDirection(prepared, direction, own, trace));
   return out;
+}
+
+/** What both ends say of a host-network pod, in the same words so that it is said once. */
+function asNode(pod: Pod): string[] {
+  return isSomeNode(pod)
+    ? []
+    : [
+        `${wordPod(pod)} counts as its node's address: no policy governs it, and pod and namespace selectors do not match it (S11.12)`,
+      ];
 }
 
 /** S11.1: a pod that NetworkPolicy isolates for the other direction only is judged by later tiers in this one. */

@@ -6,7 +6,7 @@ import { addressesOf, type Facts, matchEndpoint, nodeOf } from '../match.ts';
 import { peerField } from './fields.ts';
 import type { Prepared } from './prepare.ts';
 import { type Contest, type Doubt, endsOf, type Trace } from './trace.ts';
-import { wordEndpoint, wordList, wordPeer } from './words.ts';
+import { isSomeNode, wordEndpoint, wordList, wordPeer } from './words.ts';
 
 /** The facts that are missing for one end, named; in the order in which they were met. */
 export function missingFacts(
@@ -68,6 +68,9 @@ function wordOwnNode(direction: Direction, own: Endpoint, peer: Endpoint, facts:
   if (peer.kind === 'external' && facts.nodesUnread) {
     return `nodes could not be listed: ${wordEndpoint(peer)} may be an address of the pod's own node, and ${outcome}`;
   }
+  if (peer.kind === 'pod' && isSomeNode(peer.pod)) {
+    return `which node the connection comes through is not known: it may be the pod's own node, and ${outcome}`;
+  }
   const unplaced = own.kind === 'pod' && own.pod.node === null ? own : peer;
   return `${wordEndpoint(unplaced)} is not placed on a node: the ${side} may be on the pod's own node, and ${outcome}`;
 }
@@ -102,6 +105,9 @@ function wordPeerDoubt(
       return `the labels of namespace ${wordList(unread)} are not known: ${may} select it`;
     }
     case 'nodes':
+      if (peer.kind === 'pod' && isSomeNode(peer.pod)) {
+        return `which node the connection comes through is not known: ${may} cover it`;
+      }
       return nodeOf(peer, facts) === 'unknown'
         ? `${wordEndpoint(peer)} is not placed on a node: ${may} cover its node`
         : `nodes could not be listed: ${wordEndpoint(peer)} may be a node's address, and ${may} cover it`;

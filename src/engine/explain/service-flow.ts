@@ -3,7 +3,7 @@ import type { Backend, Node, Pod, Service, ServicePort } from '../../model/clust
 import type { Endpoint } from '../../model/flow.ts';
 import type { Protocol } from '../../model/match.ts';
 import type { Facts } from '../match.ts';
-import { wordList } from './words.ts';
+import { SOME_NODE, wordList } from './words.ts';
 
 /** One way that a connection to a Service may go. */
 export interface ServiceTarget {
@@ -154,7 +154,7 @@ function nodeEndpoint(node: Node): Endpoint {
 function someNode(service: Service): Endpoint {
   const pod: Pod = {
     namespace: service.namespace,
-    name: 'some node',
+    name: SOME_NODE,
     labels: new Map(),
     ports: [],
     addresses: [],

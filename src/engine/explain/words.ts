@@ -10,7 +10,16 @@ export function wordTraffic(flow: Pick<Flow, 'protocol' | 'port'>): string {
   return flow.port === null ? flow.protocol : `${flow.protocol} ${flow.port}`;
 }
 
+/** Stands for a node of which nothing is known; no pod can have this name. */
+export const SOME_NODE = 'some node';
+
+/** Whether a pod only stands for some node. */
+export function isSomeNode(pod: Pod): boolean {
+  return pod.name === SOME_NODE && pod.hostNetwork;
+}
+
 export function wordPod(pod: Pod): string {
+  if (isSomeNode(pod)) return SOME_NODE;
   const id = `\`${pod.namespace}/${pod.name}\``;
   if (pod.hostNetwork) return `host-network pod ${id}`;
   return pod.template ? `a pod of ${id}` : `pod ${id}`;

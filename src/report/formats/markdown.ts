@@ -9,7 +9,7 @@ import type { Format } from '../format.ts';
 import { questionPorts, questionText } from '../questions.ts';
 import type { Explanation, PoliciesReport, QueryReport, Report, ValidationReport } from '../report.ts';
 import { endsOf } from '../report.ts';
-import { countConnectivity, groupConnectivity } from '../rows.ts';
+import { countConnectivity, groupConnectivity, someNote } from '../rows.ts';
 import { visible } from '../visible.ts';
 
 /** A fold is closed at first when its table has more rows than fit on a screen. */
@@ -61,7 +61,9 @@ function* connectivity(report: ConnectivityReport): Generator<string> {
   yield '## Connectivity';
   yield '';
   const unknown = n.unspecified > 0 ? `, **${n.unspecified} unspecified**` : '';
-  yield `**${n.allowed} of ${n.pairs}** pairs allowed (${n.everyPort} on every port), ${n.denied} denied${unknown}; ${n.workloads} workloads, ${n.ranges} address ranges.`;
+  yield report.shown === undefined
+    ? `**${n.allowed} of ${n.pairs}** pairs allowed (${n.everyPort} on every port), ${n.denied} denied${unknown}; ${n.workloads} workloads, ${n.ranges} address ranges.`
+    : `**${n.allowed}** pairs of the ${n.shown} workloads shown allowed (${n.everyPort} on every port)${unknown}; all else is denied.`;
   yield '';
   yield* fold(
     'Who reaches what',
@@ -75,6 +77,8 @@ function* connectivity(report: ConnectivityReport): Generator<string> {
       ]),
     ),
   );
+  const note = someNote(rows);
+  if (note !== null) yield* [escapeMarkdown(note), ''];
   if (report.unspecifiedBecause.length > 0) {
     yield '### Unspecified because';
     yield '';

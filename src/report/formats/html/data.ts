@@ -9,7 +9,7 @@ import type { PageParts } from '../../format.ts';
 import { peerNames } from '../../peers.ts';
 import { placeText } from '../../questions.ts';
 import type { Json } from '../../report.ts';
-import { classesOf, countConnectivity } from '../../rows.ts';
+import { classesOf, countConnectivity, SOME_NOTE, shownIn } from '../../rows.ts';
 import { visible } from '../../visible.ts';
 
 /** Values of a matrix row that are no conn; conn `i` is `i + FIRST_CONN`. */
@@ -78,8 +78,11 @@ export function pageData(report: ConnectivityReport, page: PageParts): Json {
       number.get(names.namespaceOf(name) ?? '') ?? -1,
       members.length > 1 ? members.map(names.one) : [],
     ]),
+    // Where the report is cut: whether any pair of the peer may be listed. Pairs of two others are left out, not denied.
+    shown: report.shown === undefined ? null : peers.map(({ members }) => members.some(shownIn(report))),
     conns,
     rows: peers.map((_, i) => encode(cells.get(i) ?? [], peers.length)),
+    someNote: report.allowed.some((entry) => entry.some !== undefined) ? SOME_NOTE : null,
     because: report.unspecifiedBecause.map(({ because, pairs }) => [visible(because), pairs]),
     ingress: report.ingressController.map(({ dst, conn }) => [names.one(dst), formatConn(conn)]),
     replicas: report.replicas.map(({ workload, conn }) => [names.one(workload), formatConn(conn)]),

@@ -58,12 +58,14 @@ export const MATRIX_SCRIPT: string = `'use strict';
       return covers(conn.ports) ? ALL : covers(conn.some) ? SOME : DENIED;
     });
   }
+  function leftOut(i, j) { return data.shown !== null && !data.shown[i] && !data.shown[j]; }
   function stateOf(i, j) {
     var value = values[i * N + j];
     if (value >= 2) return connStates[value - 2];
     if (value === 1) return UNKNOWN;
     if (i === j && data.peers[i][3].length === 0) return NONE;
     if (namespaceOf(i) < 0 && namespaceOf(j) < 0) return NONE;
+    if (leftOut(i, j)) return NONE;
     return DENIED;
   }
   function portsText(i, j) {
@@ -275,6 +277,7 @@ export const MATRIX_SCRIPT: string = `'use strict';
   }
   function sentence(i, j) {
     var state = stateOf(i, j);
+    if (state === NONE && i !== j && leftOut(i, j)) return label(i) + ' → ' + label(j) + ': not shown';
     if (state === NONE) return label(i) + (i === j ? ' itself' : ' and ' + label(j) + ' are both outside');
     var what = portsText(i, j);
     return label(i) + ' → ' + label(j) + ': ' + WORDS[state] + (what === WORDS[state] || what === 'none' ? '' : ', ' + what);

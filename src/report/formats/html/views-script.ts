@@ -67,10 +67,11 @@ export const VIEWS_SCRIPT: string = String.raw`
     close.addEventListener('click', shut);
     panel.replaceChildren(close, el('h2', { text: label(i) + ' → ' + label(j) }));
     if (state === NONE) {
-      panel.append(el('p', { text: i === j ? 'A pod always reaches itself.' : 'Nothing in the cluster decides about traffic between two addresses outside.' }));
+      panel.append(el('p', { text: i === j ? 'A pod always reaches itself.' : leftOut(i, j) ? 'Neither of the two is shown, so this report says nothing about them.' : 'Nothing in the cluster decides about traffic between two addresses outside.' }));
     } else {
       var ports = portsText(i, j), asked = filter.port === null ? '' : ' on ' + $('ports').value.trim();
       panel.append(el('p', {}, el('span', { class: 'verdict ' + CSS[state], text: WORDS[state] + asked }), ports === WORDS[state] || ports === 'none' ? '' : ' · ' + ports));
+      if (ports.indexOf('some pods: ') >= 0 && data.someNote !== null) panel.append(el('p', { class: 'ns', text: data.someNote }));
       reasons(panel, i, j);
     }
     [i, j].forEach(function (peer) {

@@ -1,9 +1,8 @@
-import { byText } from '../../../base/order.ts';
 import type { ConnectivityReport } from '../../../model/report.ts';
 import { connFormatter } from '../../conn.ts';
 import type { RenderOptions } from '../../format.ts';
 import type { PeerNames } from '../../peers.ts';
-import { type ConnectivityRow, countConnectivity, groupConnectivity, membersOf, NOTHING } from '../../rows.ts';
+import { type ConnectivityRow, countConnectivity, groupConnectivity, NOTHING, someNote } from '../../rows.ts';
 import { painter, type Style } from './paint.ts';
 import { table } from './table.ts';
 
@@ -13,8 +12,7 @@ const INDENT = '  ';
 /** The matrix by destination namespace, what is not known and why, and a line of figures. */
 export function* connectivityText(report: ConnectivityReport, options: RenderOptions): Generator<string> {
   const paint = painter(options.colour);
-  const { rows: all, names } = groupConnectivity(report);
-  const rows = report.shown === undefined ? all : onlyShown(report, report.shown, all, names);
+  const { rows, names } = groupConnectivity(report);
   const shape = { indent: INDENT, flexible: [0, 1], width: options.width };
   let header: readonly string[] | undefined = HEADER;
   for (const section of sections(rows)) {
@@ -72,33 +70,9 @@ export function* connectivityText(report: ConnectivityReport, options: RenderOpt
   if (names.starUsed() && (report.shown === undefined || starred)) {
     yield paint('dim', 'shop/* stands for every workload of that namespace other than the one at the far end');
   }
+  const note = someNote(rows);
+  if (note !== null) yield paint('dim', note);
   yield summary(report, options);
-}
-
-/** The rows of a report that is cut: of a workload that is not shown nobody can say that nothing reaches it. */
-function onlyShown(
-  report: ConnectivityReport,
-  shown: readonly string[],
-  rows: readonly ConnectivityRow[],
-  names: PeerNames,
-): readonly ConnectivityRow[] {
-  const members = membersOf(report);
-  const reached = new Set([...report.allowed.map(({ dst }) => dst), ...report.unspecified.map(([, dst]) => dst)]);
-  const known = new Set([...reached].flatMap(members));
-  const closed = new Map<string, string[]>();
-  for (const name of shown) {
-    if (known.has(name)) continue;
-    const namespace = names.namespaceOf(name) ?? '';
-    const set = closed.get(namespace);
-    if (set === undefined) closed.set(namespace, [name]);
-    else set.push(name);
-  }
-  const kept = rows.filter((row) => row.source !== 'nothing' || row.ports !== NOTHING);
-  const nothing = [...closed].map(([namespace, set]): ConnectivityRow => {
-    return { namespace, destination: names.set(set), source: 'nothing', ports: NOTHING, unspecified: false };
-  });
-  const place = (row: ConnectivityRow): string => (row.namespace === null ? '\uffff' : row.namespace);
-  return [...kept, ...nothing].sort((a, b) => byText(place(a), place(b)));
 }
 
 function portsStyle(row: ConnectivityRow): Style {
