@@ -8,8 +8,8 @@ import type { Labels } from '../model/selector.ts';
 import { CLUSTER_CODES } from './codes.ts';
 import { decoding, element, listAt, objectAt, refused, textAt } from './decode.ts';
 import { type Interner, internEntries, interner, internLabels } from './intern.ts';
-import { type Treatment, treatmentOf } from './kinds.ts';
-import { type ObjectIndex, typeName } from './object-index.ts';
+import type { Treatment } from './kinds.ts';
+import { type ObjectIndex, objectIndex } from './object-index.ts';
 import { addressOf, distinct, labelsJson } from './pod-spec.ts';
 import { addGrant, type Grants, gatewayRouteOf, ingressOf, openshiftRouteOf } from './routes.ts';
 import { podSelection } from './selection.ts';
@@ -107,11 +107,11 @@ interface SortedType {
 }
 
 function sort(objects: readonly KubeObject[], diagnostics: Diagnostic[]): Sorting {
-  const index: ObjectIndex = { objects: new Map(), types: new Map() };
+  const index = objectIndex();
   const types = new Map<string, SortedType>();
-  const typeOf = perType(({ apiVersion, kind }) => {
-    const name = typeName(index.types, apiVersion, kind);
-    const type = types.get(name) ?? sortedType(index, name, treatmentOf(apiVersion, kind));
+  const typeOf = perType((ref) => {
+    const { name, treatment } = index.typeOf(ref);
+    const type = types.get(name) ?? sortedType(index, name, treatment);
     types.set(name, type);
     return type;
   });

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../manifest/object.ts';
-import { groupOf } from './kinds.ts';
+import { type ObjectType, perType } from '../manifest/per-type.ts';
+import { groupOf, type Treatment, treatmentOf } from './kinds.ts';
 
 /**
  * Values by three names. Maps in maps instead of one map of joined keys: for 100,000 pods joining and hashing the keys
@@ -25,22 +26,22 @@ export function setByThree<V>(into: ByThree<V>, first: string, second: string, t
 /** The last object of each type (`group/Kind`), namespace (`''` for cluster-scoped ones) and name. */
 export interface ObjectIndex {
   readonly objects: ByThree<KubeObject>;
-  readonly types: TypeNames;
+  readonly typeOf: (type: ObjectType) => TypeFacts;
 }
 
-/** `group/Kind` by `apiVersion` and kind: each text is made once. */
-export type TypeNames = Map<string, Map<string, string>>;
+/** All that one type of objects, whatever its version, has in common. */
+export interface TypeFacts {
+  /** `group/Kind`. */
+  readonly name: string;
+  readonly treatment: Treatment;
+}
 
-export function typeName(types: TypeNames, apiVersion: string, kind: string): string {
-  let kinds = types.get(apiVersion);
-  if (kinds === undefined) {
-    kinds = new Map();
-    types.set(apiVersion, kinds);
-  }
-  let name = kinds.get(kind);
-  if (name === undefined) {
-    name = `${groupOf(apiVersion)}/${kind}`;
-    kinds.set(kind, name);
-  }
-  return name;
+export function objectIndex(): ObjectIndex {
+  const typeOf = perType(
+    ({ apiVersion, kind }): TypeFacts => ({
+      name: `${groupOf(apiVersion)}/${kind}`,
+      treatment: treatmentOf(apiVersion, kind),
+    }),
+  );
+  return { objects: new Map(), typeOf };
 }

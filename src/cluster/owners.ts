@@ -1,7 +1,7 @@
 import type { JsonObject, KubeObject } from '../manifest/object.ts';
 import { type Decoding, decoding, element, flagAt, listAt, objectAt, textAt } from './decode.ts';
-import { groupOf, treatmentOf } from './kinds.ts';
-import { getByThree, type ObjectIndex, typeName } from './object-index.ts';
+import { groupOf } from './kinds.ts';
+import { getByThree, type ObjectIndex } from './object-index.ts';
 
 /** The controller that an object names in its metadata. */
 export interface OwnerRef {
@@ -43,8 +43,8 @@ const LONGEST_CHAIN = 16;
  * Whether an owner is of a kind whose pods are alike. Others (the custom resource that an operator turns into several
  * Deployments, say) are no workloads, unless they own pods directly.
  */
-export function makesPods(owner: OwnerRef): boolean {
-  const treatment = treatmentOf(owner.apiVersion, owner.kind);
+export function makesPods(index: ObjectIndex, owner: OwnerRef): boolean {
+  const { treatment } = index.typeOf(owner);
   return treatment === 'controller' || treatment === 'cronjob' || treatment === 'operated';
 }
 
@@ -53,12 +53,12 @@ export function topOwner(index: ObjectIndex, namespace: string, owner: OwnerRef)
   let at: OwnerRef = owner;
   let object: KubeObject | null = null;
   for (let i = 0; i < LONGEST_CHAIN; i++) {
-    const atType = typeName(index.types, at.apiVersion, at.kind);
+    const type = index.typeOf(at).name;
     object =
-      getByThree(index.objects, atType, namespace, at.name) ?? getByThree(index.objects, atType, '', at.name) ?? null;
+      getByThree(index.objects, type, namespace, at.name) ?? getByThree(index.objects, type, '', at.name) ?? null;
     if (object === null) break;
     const next = controllerOf(decoding(object, []), object.value);
-    if (next === null || !makesPods(next)) break;
+    if (next === null || !makesPods(index, next)) break;
     at = next;
   }
   return { kind: at.kind, name: at.name, object };

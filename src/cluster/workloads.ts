@@ -7,7 +7,7 @@ import type { Labels } from '../model/selector.ts';
 import { type Decoding, decoding, isObject, listAt, numberAt, objectAt, refused, remark, textAt } from './decode.ts';
 import { type Interner, internEntries, internLabels } from './intern.ts';
 import type { Treatment } from './kinds.ts';
-import { type ByThree, getByThree, type ObjectIndex, setByThree, typeName } from './object-index.ts';
+import { type ByThree, getByThree, type ObjectIndex, setByThree } from './object-index.ts';
 import { operatedPods } from './operated.ts';
 import { controllerOf, makesPods, type OwnerRef, type TopOwner, topOwner } from './owners.ts';
 import { labelsJson, podAddresses, podNetwork } from './pod-spec.ts';
@@ -91,7 +91,7 @@ export function gatherController(
 ): void {
   const of = decoding(object, into.diagnostics);
   const named = controllerOf(of, object.value);
-  const owner = named !== null && makesPods(named) ? named : null;
+  const owner = named !== null && makesPods(into.objects, named) ? named : null;
   const spec = objectAt(of, object.value.spec, 'spec', '');
   const replicas = treatment === 'cronjob' ? null : numberAt(of, spec.replicas, 'replicas', 'spec');
   const pods = treatment === 'operated' ? deducedPods(into, of, namespace) : templatePods(into, of, namespace);
@@ -174,7 +174,7 @@ function gatheringFor(
   owner: OwnerRef | null,
 ): Gathering {
   if (owner === null) return gatheringUnder(into, object, namespace, null, 0);
-  const type = typeName(into.objects.types, owner.apiVersion, owner.kind);
+  const type = into.objects.typeOf(owner).name;
   const known = getByThree(into.owned, type, namespace, owner.name);
   if (known !== undefined) return known;
   const found = gatheringUnder(into, object, namespace, topOwner(into.objects, namespace, owner), owner.index);

@@ -109,7 +109,8 @@ function unrefused(complaint: Diagnostic): Diagnostic {
  * Where the server's text and lowering speak of the same field, the server's words stay and gain the help, which says
  * what becomes of the field.
  */
-function mergeDiagnostics(complaints: readonly Diagnostic[], lowering: readonly Diagnostic[]): Diagnostic[] {
+function mergeDiagnostics(complaints: readonly Diagnostic[], lowering: readonly Diagnostic[]): readonly Diagnostic[] {
+  if (complaints.length === 0) return lowering;
   const said = new Set(complaints.map(({ origin }) => origin?.field));
   const effects = new Map<string | undefined, string>();
   for (const { origin, help } of lowering) if (help !== undefined) effects.set(origin?.field, help);

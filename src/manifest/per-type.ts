@@ -1,6 +1,7 @@
 import type { ObjectRef } from '../model/origin.ts';
 
-type ObjectType = Pick<ObjectRef, 'apiVersion' | 'kind'>;
+/** What tells the kinds of objects apart. */
+export type ObjectType = Pick<ObjectRef, 'apiVersion' | 'kind'>;
 
 /** Asks `answer` once for each `apiVersion` and kind: objects are many, their types are few. */
 export function perType<T extends NonNullable<unknown> | null>(

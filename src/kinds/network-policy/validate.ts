@@ -168,6 +168,7 @@ function notCidr(path: string, text: string): FieldError {
 function warnings(spec: JsonObject): FieldError[] {
   const found: FieldError[] = [];
   const look = (value: Json | undefined, path: string): void => {
+    if (value === undefined) return;
     for (const { ambiguous, message } of cidrWarnings(stringOf(value))) {
       found.push({ code: ambiguous ? 'RP120' : 'RP121', field: path, message });
     }

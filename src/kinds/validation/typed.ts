@@ -1,4 +1,4 @@
-import type { Json } from '../../manifest/object.ts';
+import type { Json, JsonObject } from '../../manifest/object.ts';
 import { at, child, type FieldError, invalid, withCode, wrongType } from './field-error.ts';
 import { isInteger } from './go-text.ts';
 import { isObject } from './json.ts';
@@ -7,7 +7,7 @@ import { jsonType } from './structural.ts';
 
 /** What decoding into a Go type makes of a value. */
 export interface Decoded {
-  /** Unknown fields and nulls are gone; a null in a list or map is the zero value. */
+  /** Without unknown fields and nulls; a null in a list or map is the zero value. */
   readonly value: Json;
   readonly unknown: readonly string[];
   /** The objects that had unknown fields. */
@@ -30,47 +30,59 @@ export function decodeTyped(value: Json, schema: Schema, path: string): Decoded 
 
 function decoded(value: Json, schema: Schema, path: string, progress: Progress): Json {
   if (value === null) return zero(schema);
-  const mistyped = (): Json => {
-    progress.errors.push(wrongType(path, typeOf(schema), jsonType(value), value));
-    return zero(schema);
-  };
   switch (schema.kind) {
     case 'any':
       return value;
     case 'object':
-    case 'map': {
-      if (!isObject(value)) return mistyped();
-      const entries: [string, Json][] = [];
-      for (const [key, item] of Object.entries(value)) {
-        const place = child(path, key);
-        const property = propertyOf(schema, key);
-        if (property === null) {
-          progress.unknown.push(place);
-          progress.pruned.add(path);
-        } else if (item !== null || schema.kind === 'map')
-          entries.push([key, decoded(item, property, place, progress)]);
-      }
-      return Object.fromEntries(entries);
+    case 'map':
+      return isObject(value) ? decodedObject(value, schema, path, progress) : mistyped(value, schema, path, progress);
+    case 'list': {
+      if (!Array.isArray(value)) return mistyped(value, schema, path, progress);
+      const items = value.map((item: Json, i) => decoded(item, schema.items, at(path, i), progress));
+      return items.every((item, i) => item === value[i]) ? value : items;
     }
-    case 'list':
-      if (!Array.isArray(value)) return mistyped();
-      return value.map((item: Json, i) => decoded(item, schema.items, at(path, i), progress));
     case 'string':
-      return typeof value === 'string' ? value : mistyped();
+      return typeof value === 'string' ? value : mistyped(value, schema, path, progress);
     case 'boolean':
-      return typeof value === 'boolean' ? value : mistyped();
+      return typeof value === 'boolean' ? value : mistyped(value, schema, path, progress);
     case 'time':
-      if (typeof value !== 'string') return mistyped();
+      if (typeof value !== 'string') return mistyped(value, schema, path, progress);
       if (!isTime(value)) {
         progress.errors.push(withCode(invalid(path, value, 'must be a time in RFC 3339 format'), 'RP107'));
       }
       return value;
     case 'int-or-string':
       if (typeof value === 'string') return value;
-      return typeof value === 'number' ? whole(value, 32, path, progress) : mistyped();
+      return typeof value === 'number' ? whole(value, 32, path, progress) : mistyped(value, schema, path, progress);
     case 'integer':
-      return typeof value === 'number' ? whole(value, schema.bits ?? 64, path, progress) : mistyped();
+      return typeof value === 'number'
+        ? whole(value, schema.bits ?? 64, path, progress)
+        : mistyped(value, schema, path, progress);
   }
+}
+
+/** The object itself where all of it is as it should be, as it nearly always is: copies of it all cost time. */
+function decodedObject(value: JsonObject, schema: Schema, path: string, progress: Progress): JsonObject {
+  const keys = Object.keys(value);
+  let changed: [string, Json][] | null = null;
+  for (const [i, key] of keys.entries()) {
+    const item = value[key] ?? null;
+    const property = propertyOf(schema, key);
+    let kept: Json | undefined;
+    if (property === null) {
+      progress.unknown.push(child(path, key));
+      progress.pruned.add(path);
+    } else if (item !== null || schema.kind === 'map') kept = decoded(item, property, child(path, key), progress);
+    if (kept === item && changed === null) continue;
+    changed ??= keys.slice(0, i).map((before) => [before, value[before] ?? null]);
+    if (kept !== undefined) changed.push([key, kept]);
+  }
+  return changed === null ? value : Object.fromEntries(changed);
+}
+
+function mistyped(value: Json, schema: Schema, path: string, progress: Progress): Json {
+  progress.errors.push(wrongType(path, typeOf(schema), jsonType(value), value));
+  return zero(schema);
 }
 
 function whole(value: number, bits: 32 | 64, path: string, progress: Progress): Json {
