@@ -1,12 +1,12 @@
-/** The self-contained page: with the reasons behind every pair, and so large that it goes without. */
+/** The self-contained page with the reasons behind every pair. */
 import type { ClusterOptions } from './generate.ts';
 import { type BenchCase, type Measurement, runAlone } from './suite/measure.ts';
 import { clusterFolder, inScratch, measureProgram } from './suite/program.ts';
 
 const REPLICAS = 3;
 const SIZES = [
-  { workloads: 100, policies: 160, reasons: true },
-  { workloads: 300, policies: 480, reasons: false },
+  { workloads: 100, policies: 160 },
+  { workloads: 300, policies: 480 },
 ] as const;
 
 export const benchCase: BenchCase = {
@@ -16,9 +16,9 @@ export const benchCase: BenchCase = {
   isolation: 'program',
   measure({ runs }): readonly Measurement[] {
     return inScratch((scratch) =>
-      SIZES.map(({ workloads, policies, reasons }) =>
+      SIZES.map(({ workloads, policies }) =>
         measureProgram(scratch, {
-          job: `${workloads} workloads / ${policies} policies, ${reasons ? 'with reasons' : 'too many for reasons'}`,
+          job: `${workloads} workloads / ${policies} policies, with reasons`,
           args: [
             ...['connectivity', '-o', 'html', '-f'],
             clusterFolder(scratch, String(workloads), shapeOf(workloads, policies)),
@@ -30,7 +30,7 @@ export const benchCase: BenchCase = {
               throw new Error('no page came');
             }
             // The text of a rule's reason names the field that matched.
-            if (output.includes('spec.egress[') !== reasons) throw new Error('reasons are not as the job says');
+            if (!output.includes('spec.egress[')) throw new Error('the page has no reasons');
             return `${(output.length / 1e6).toFixed(1)} MB of HTML`;
           },
         }),

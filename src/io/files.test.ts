@@ -103,6 +103,9 @@ describe('readPaths', () => {
       `did you mean \`${dir}/policies/web.yaml\`?`,
     );
     expect((await failure(readPaths([join(dir, 'qqqqqq')]))).help).toBeNull();
+    // Below a file there can be nothing, and the system says so in another way.
+    const below = await failure(readPaths([join(dir, 'policies/web.yaml/x')]));
+    expect([below.code, below.message]).toEqual(['not-found', `\`${dir}/policies/web.yaml/x\` does not exist`]);
   });
 
   it('fails on a link to nowhere, an address, and a folder without manifests', async () => {

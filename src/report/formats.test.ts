@@ -5,8 +5,10 @@ import { describe, expect, test } from 'vitest';
 import * as yamlPackage from 'yaml';
 import { SAMPLES } from '../../test/golden/samples.ts';
 import type { ConnectivityReport, DiffReport } from '../model/report.ts';
+import { questionPorts } from './questions.ts';
 import { FORMATS, findFormat, render, renderChunks } from './registry.ts';
 import type { Report } from './report.ts';
+import { countConnectivity } from './rows.ts';
 
 const PLAIN = { colour: false };
 const all = Object.entries(SAMPLES);
@@ -394,4 +396,53 @@ describe('formats', () => {
       }
     }
   });
+});
+
+describe('a report of some workloads', () => {
+  // `shop/web` was asked for: shop/api, which only it reaches, and db are listed for its sake alone.
+  const cut: ConnectivityReport = {
+    kind: 'ConnectivityReport',
+    peers: ['shop/api[Deployment]', 'shop/db[Deployment]', 'shop/web[Deployment]', '0.0.0.0-255.255.255.255'],
+    allowed: [
+      { src: 'shop/web[Deployment]', dst: 'shop/api[Deployment]', conn: 'all' },
+      { src: 'shop/web[Deployment]', dst: 'shop/db[Deployment]', conn: { TCP: [[5432, 5432]] } },
+    ],
+    unspecified: [],
+    unspecifiedBecause: [],
+    ingressController: [],
+    shown: ['shop/web[Deployment]'],
+    replicas: [],
+    diagnostics: [],
+  };
+
+  test('says of others neither that nothing reaches them nor that they are denied', () => {
+    const text = render({ ...cut, allowed: cut.allowed.slice(0, 1) }, 'text', PLAIN);
+    expect(text).toMatch(/shop\/web +nothing +none/);
+    expect(text).not.toContain('shop/db');
+    const markdown = render(cut, 'markdown', PLAIN);
+    expect(markdown).toContain('**2** pairs of the workload shown allowed (1 on every port); all else is denied.');
+    expect(markdown).toContain('| `nothing` | `shop/web` | `none` |');
+    expect(markdown.match(/`nothing`/g)).toHaveLength(1);
+  });
+
+  test('counts its pairs and names it in documents', () => {
+    // web with api, db and one range, there and back.
+    expect(countConnectivity(cut)).toMatchObject({ workloads: 3, shown: 1, pairs: 6, allowed: 2, denied: 4 });
+    const inClasses: ConnectivityReport = {
+      ...cut,
+      allowed: [{ src: 'shop/api[Deployment]', dst: 'shop/api[Deployment]', conn: 'all' }],
+      classes: [{ name: 'shop/api[Deployment]', members: cut.peers.slice(0, 3) }],
+    };
+    // Of the six pairs of the class, the two between api and db are not shown.
+    expect(countConnectivity(inClasses).allowed).toBe(4);
+    expect(JSON.parse(render(cut, 'json', PLAIN))).toMatchObject({ shown: ['shop/web[Deployment]'] });
+    expect(yamlPackage.parse(render(cut, 'yaml', PLAIN))).toMatchObject({ shown: ['shop/web[Deployment]'] });
+  });
+});
+
+test('a number without a protocol is asked for TCP, a name for its own', () => {
+  expect(questionPorts({ src: 'a', dst: 'b', port: 6379 })).toBe('TCP 6379');
+  expect(questionPorts({ src: 'a', dst: 'b', port: 'redis' })).toBe('redis');
+  expect(questionPorts({ src: 'a', dst: 'b', protocol: 'UDP', port: 53 })).toBe('UDP 53');
+  expect(questionPorts({ src: 'a', dst: 'b' })).toBe('every port');
 });

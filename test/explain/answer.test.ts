@@ -275,7 +275,11 @@ describe('Services', () => {
         service('a/x', '{type: NodePort, selector: {app: x}, ports: [{port: 80}]}'),
       ),
     );
-    expect(nodeless.ask('203.0.113.7', 'svc/a/x', 80).verdict).toBe('undefined');
+    const answer = nodeless.ask('203.0.113.7', 'svc/a/x', 80);
+    expect(answer.verdict).toBe('undefined');
+    expect(answer.undefinedBecause).toContain('which node the connection comes through is not known');
+    expect(JSON.stringify([answer.egress?.reasons, answer.caveats])).not.toContain('host-network');
+    expect(answer.egress?.reasons[0]?.text).toBe('some node is governed by no policy');
   });
 
   test('S6.1: internalTrafficPolicy Local leaves the backends of the own node', () => {

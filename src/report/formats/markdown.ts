@@ -63,7 +63,7 @@ function* connectivity(report: ConnectivityReport): Generator<string> {
   const unknown = n.unspecified > 0 ? `, **${n.unspecified} unspecified**` : '';
   yield report.shown === undefined
     ? `**${n.allowed} of ${n.pairs}** pairs allowed (${n.everyPort} on every port), ${n.denied} denied${unknown}; ${n.workloads} workloads, ${n.ranges} address ranges.`
-    : `**${n.allowed}** pairs of the ${n.shown} workloads shown allowed (${n.everyPort} on every port)${unknown}; all else is denied.`;
+    : `**${n.allowed}** pairs of ${n.shown === 1 ? 'the workload' : `the ${n.shown} workloads`} shown allowed (${n.everyPort} on every port)${unknown}; all else is denied.`;
   yield '';
   yield* fold(
     'Who reaches what',
