@@ -15,10 +15,16 @@ interface NamespacePods {
 
 /** Finds the pods that a label set selects without looking at all of them. */
 export interface PodSelection {
-  readonly namespaces: ReadonlyMap<string, NamespacePods>;
+  readonly workloads: readonly Workload[];
+  /** Made when it is first asked for. */
+  namespaces: ReadonlyMap<string, NamespacePods> | null;
 }
 
 export function podSelection(workloads: readonly Workload[]): PodSelection {
+  return { workloads, namespaces: null };
+}
+
+function podsByNamespace(workloads: readonly Workload[]): ReadonlyMap<string, NamespacePods> {
   const namespaces = new Map<string, NamespacePods>();
   for (const workload of workloads) {
     let of = namespaces.get(workload.namespace);
@@ -28,11 +34,12 @@ export function podSelection(workloads: readonly Workload[]): PodSelection {
     }
     for (const pod of workload.pods) of.pods.push(pod);
   }
-  return { namespaces };
+  return namespaces;
 }
 
 /** The pods of a namespace that carry all these labels (at least one); in an order that depends on the input alone. */
 export function selectPods(selection: PodSelection, namespace: string, wanted: Labels): readonly Pod[] {
+  selection.namespaces ??= podsByNamespace(selection.workloads);
   const of = selection.namespaces.get(namespace);
   if (of === undefined) return [];
   of.groups ??= groupsOf(of.pods);
