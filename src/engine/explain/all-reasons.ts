@@ -10,7 +10,7 @@ import { PORT_PROTOCOLS, type PortProtocol } from '../../model/match.ts';
 import type { Direction, Policy, Rule } from '../../model/program.ts';
 import type { EndVerdict, Reason, VerdictKind } from '../../model/verdict.ts';
 import type { CompiledProgram } from '../compiled/compile.ts';
-import { addressesOf, isOwnNode, matchEndpoint } from '../match.ts';
+import { addressesOf, isOwnNode, matchEndpoint, matchTraffic } from '../match.ts';
 import { type Group, groupsOf } from '../pairs.ts';
 import { type Judged, mergeVerdicts } from './answer-merge.ts';
 import { ownSpans, type PortSpan } from './answer-split.ts';
@@ -182,6 +182,8 @@ class Stories {
   readonly #views: Record<Direction, Map<number, View>> = { ingress: new Map(), egress: new Map() };
   readonly #seen = new Map<Rule, Map<string, (number | undefined)[]>>();
   readonly #looks = new Map<string, number>();
+  /** Looks of rules that mean the peer. */
+  readonly #meant = new Set<number>();
 
   constructor(prepared: Prepared, ins: StandIns) {
     this.#prepared = prepared;
@@ -324,6 +326,7 @@ class Stories {
       : out.every((one) => one === 'no')
         ? UNSEEN
         : numberOf(this.#looks, out.join(), DOUBTFUL + 1);
+    if (out.includes('yes')) this.#meant.add(look);
     known[peer.id] = look;
     return look;
   }
@@ -332,11 +335,12 @@ class Stories {
     const spans: ExplainedSpan[] = [];
     const destinations = pairs.map(({ one, other }) => (direction === 'egress' ? other : one).endpoint);
     const rules = this.#telling(direction, pairs);
+    const judge = this.#judging(direction, pairs, rules);
     for (const protocol of PORT_PROTOCOLS) {
       const cuts = ownSpans(protocol, rules, rules.length === 0 ? [] : destinations);
       let last: { span: ExplainedSpan; declared: boolean } | undefined;
       for (const { first, last: end, declared } of cuts) {
-        const told = this.#end(this.#judge(direction, pairs, protocol, first));
+        const told = judge(protocol, first);
         if (
           last !== undefined &&
           (last.span.end === told || (!declared && !last.declared && this.#alike(last.span.end, told)))
@@ -351,6 +355,37 @@ class Stories {
     }
     const key = spans.map(({ protocol, first, end }) => `${protocol}${first}:${end}`).join();
     return idOf(this.#storyIds, key, this.stories, spans);
+  }
+
+  /** The end for a port. Where no rule means the peer, texts name no port, and only the rules count that mean the port. */
+  #judging(
+    direction: Direction,
+    pairs: readonly Asked[],
+    rules: readonly Rule[],
+  ): (protocol: PortProtocol, port: number) => number {
+    const judge = (protocol: PortProtocol, port: number): number =>
+      this.#end(this.#judge(direction, pairs, protocol, port));
+    const [pair] = pairs;
+    if (pair === undefined || pairs.length > 1) return judge;
+    const { one, other } = pair;
+    for (const [rule, policy] of this.#view(direction, one).rules) {
+      const look = this.#lookOf(direction, policy, rule, one, other);
+      if (look === DOUBTFUL || this.#meant.has(look)) return judge;
+    }
+    const known = new Map<string, number>();
+    return (protocol, port) => {
+      const flow = flowOf(direction, pair, protocol, port);
+      let key = '';
+      for (const { match } of rules) {
+        key += match.traffic === 'any' || match.traffic.some((entry) => matchTraffic(entry, flow)) ? '1' : '0';
+      }
+      let end = known.get(key);
+      if (end === undefined) {
+        end = judge(protocol, port);
+        known.set(key, end);
+      }
+      return end;
+    };
   }
 
   /** The rules that see a peer, or nearly do: of the others nothing is told, whatever the port. */
@@ -371,17 +406,9 @@ class Stories {
   }
 
   #judge(direction: Direction, pairs: readonly Asked[], protocol: PortProtocol, port: number): EndVerdict {
-    const cases = pairs.map(({ one, other }): Judged => {
-      const [from, to] = direction === 'egress' ? [one, other] : [other, one];
-      const flow: Flow = {
-        source: from.endpoint,
-        destination: to.endpoint,
-        protocol,
-        port,
-        family: null,
-        viaService: false,
-      };
-      const verdict = explainPrepared(this.#prepared, flow, { direction });
+    const cases = pairs.map((pair): Judged => {
+      const [from, to] = direction === 'egress' ? [pair.one, pair.other] : [pair.other, pair.one];
+      const verdict = explainPrepared(this.#prepared, flowOf(direction, pair, protocol, port), { direction });
       return { marks: { source: from.name, destination: to.name }, verdict };
     });
     const end = mergeVerdicts(cases)[direction];
@@ -402,6 +429,12 @@ class Stories {
     const entry: ExplainedEnd = { verdict: end.verdict, decidedBy: end.decidedBy, reasons };
     return idOf(this.#endIds, `${end.verdict} ${end.decidedBy} ${reasons.join()}`, this.ends, entry);
   }
+}
+
+function flowOf(direction: Direction, { one, other }: Asked, protocol: PortProtocol, port: number): Flow {
+  const [source, destination] =
+    direction === 'egress' ? [one.endpoint, other.endpoint] : [other.endpoint, one.endpoint];
+  return { source, destination, protocol, port, family: null, viaService: false };
 }
 
 function isSame(a: Reason, b: Reason): boolean {
