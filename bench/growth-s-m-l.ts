@@ -1,7 +1,7 @@
 /** How load, compiling and verdicts grow with the cluster. */
 import { CompiledProgram } from '../src/engine/compiled/compile.ts';
 import { verdict } from '../src/engine/compiled/evaluate.ts';
-import { connectivity } from '../src/engine/connectivity.ts';
+import { connectivity } from '../src/engine/connectivity/connectivity.ts';
 import { type ClusterOptions, SIZES } from './generate.ts';
 import { realisticFlows } from './suite/flows.ts';
 import { loadProgram, objectsInMemory } from './suite/loaded.ts';

@@ -28,7 +28,7 @@ export { type FindOptions, type FoundEndpoint, findEndpoint } from './cluster/fi
 export { CompiledProgram } from './engine/compiled/compile.ts';
 export { flowOf, verdict } from './engine/compiled/evaluate.ts';
 export { TrafficTable } from './engine/compiled/traffic.ts';
-export { type ConnectivityOptions, connectivity, DEFAULT_PAIR_LIMIT } from './engine/connectivity.ts';
+export { type ConnectivityOptions, connectivity, DEFAULT_PAIR_LIMIT } from './engine/connectivity/connectivity.ts';
 export { diff, type Side } from './engine/diff.ts';
 // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────
 export {

@@ -1,8 +1,9 @@
 import type { CompiledProgram } from '../engine/compiled/compile.ts';
+import type { Group } from '../engine/connectivity/groups.ts';
+import { pairTable } from '../engine/connectivity/pairs.ts';
 import { allReasons } from '../engine/explain/all-reasons.ts';
 import { prepareExplain } from '../engine/explain/prepare.ts';
 import { factsOf } from '../engine/match.ts';
-import { type Group, pairTable } from '../engine/pairs.ts';
 import type { ConnectivityReport } from '../model/report.ts';
 import type { PageParts } from '../report/format.ts';
 import { classesOf } from '../report/rows.ts';

@@ -5,8 +5,9 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Conn, DiffChange, DiffReport } from '../model/report.ts';
 import type { CompiledProgram } from './compiled/compile.ts';
 import { NO_TRAFFIC, type TrafficId } from './compiled/traffic.ts';
-import { ingressController } from './ingress-controller.ts';
-import { type Group, type Pair, type PairTable, pairTable } from './pairs.ts';
+import type { Group } from './connectivity/groups.ts';
+import { ingressController } from './connectivity/ingress-controller.ts';
+import { type Pair, type PairTable, pairTable } from './connectivity/pairs.ts';
 
 /** One side of a comparison. Both sides must be compiled over the same traffic table. */
 export interface Side {

@@ -13,8 +13,9 @@ import type { CompiledProgram, CompiledRule, SubjectProgram } from './compiled/c
 import { symbolic, type TrafficOutcome } from './compiled/evaluate.ts';
 import { BIT, type Bit, type Predicate } from './compiled/predicates.ts';
 import { NO_TRAFFIC, type TrafficId } from './compiled/traffic.ts';
+import { type Group, groupsOf } from './connectivity/groups.ts';
+import { predicatesOf } from './connectivity/peer-maps.ts';
 import { matchNamespace, matchUnknownAddress } from './match.ts';
-import { type Group, groupsOf, predicatesOf } from './pairs.ts';
 import { implies } from './selector-algebra.ts';
 
 const NAME_LABEL = 'kubernetes.io/metadata.name';

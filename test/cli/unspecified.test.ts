@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
-import { connectivity } from '../../src/engine/connectivity.ts';
+import { connectivity } from '../../src/engine/connectivity/connectivity.ts';
+import { unspecifiedBecause } from '../../src/engine/connectivity/unspecified.ts';
 import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
-import { unspecifiedBecause } from '../../src/engine/unspecified.ts';
 import { inputOf } from '../../src/input/input.ts';
 import { readManifests } from '../../src/manifest/read.ts';
 import { cli, json } from './run-cli.ts';

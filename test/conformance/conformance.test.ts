@@ -5,7 +5,7 @@ import { findEndpoint } from '../../src/cluster/find.ts';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { flowOf, verdict } from '../../src/engine/compiled/evaluate.ts';
 import { TrafficTable } from '../../src/engine/compiled/traffic.ts';
-import { connectivity } from '../../src/engine/connectivity.ts';
+import { connectivity } from '../../src/engine/connectivity/connectivity.ts';
 import { diff } from '../../src/engine/diff.ts';
 import { exposure } from '../../src/engine/exposure.ts';
 import { factsOf } from '../../src/engine/match.ts';

@@ -2,11 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import type { Group } from '../../src/engine/connectivity/groups.ts';
+import { pairTable } from '../../src/engine/connectivity/pairs.ts';
 import { allReasons } from '../../src/engine/explain/all-reasons.ts';
 import { explainPrepared } from '../../src/engine/explain/explain.ts';
 import { prepareExplain } from '../../src/engine/explain/prepare.ts';
 import { factsOf } from '../../src/engine/match.ts';
-import { type Group, pairTable } from '../../src/engine/pairs.ts';
 import { familiesOf, referenceEnd, verdictOf } from '../../src/engine/reference.ts';
 import type { Cluster } from '../../src/model/cluster.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';

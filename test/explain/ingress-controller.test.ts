@@ -1,7 +1,7 @@
 /** What comes through an Ingress comes from a pod of which nothing is known (S6.3). */
 import { describe, expect, test } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
-import { connectivity } from '../../src/engine/connectivity.ts';
+import { connectivity } from '../../src/engine/connectivity/connectivity.ts';
 import { inputOf } from '../../src/input/input.ts';
 import { readManifests } from '../../src/manifest/read.ts';
 import type { ConnectivityReport } from '../../src/model/report.ts';

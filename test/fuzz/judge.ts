@@ -1,7 +1,7 @@
 /** What becomes of damaged manifests, end to end: read, given their meaning, compiled and asked. */
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { verdict } from '../../src/engine/compiled/evaluate.ts';
-import { pairTable } from '../../src/engine/pairs.ts';
+import { pairTable } from '../../src/engine/connectivity/pairs.ts';
 import { type Input, inputOf } from '../../src/input/input.ts';
 import { readManifests } from '../../src/manifest/read.ts';
 import type { Diagnostic } from '../../src/model/diagnostic.ts';

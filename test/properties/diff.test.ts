@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { TrafficTable } from '../../src/engine/compiled/traffic.ts';
-import { connectivity } from '../../src/engine/connectivity.ts';
+import { connectivity } from '../../src/engine/connectivity/connectivity.ts';
 import { diff } from '../../src/engine/diff.ts';
 import type { Input } from '../../src/input/input.ts';
 import type { ConnectivityReport, DiffChange, DiffReport } from '../../src/model/report.ts';

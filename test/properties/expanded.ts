@@ -2,7 +2,7 @@
 import { parseIp } from '../../src/base/ip.ts';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import type { TrafficTable } from '../../src/engine/compiled/traffic.ts';
-import { connectivity } from '../../src/engine/connectivity.ts';
+import { connectivity } from '../../src/engine/connectivity/connectivity.ts';
 import type { Input } from '../../src/input/input.ts';
 import type { Conn, ConnectivityReport } from '../../src/model/report.ts';
 

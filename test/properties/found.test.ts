@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { verdict } from '../../src/engine/compiled/evaluate.ts';
-import { connectivity } from '../../src/engine/connectivity.ts';
+import { connectivity } from '../../src/engine/connectivity/connectivity.ts';
 import { exposure } from '../../src/engine/exposure.ts';
 import type { Endpoint } from '../../src/model/flow.ts';
 import { endpointsOf, read } from './world.ts';

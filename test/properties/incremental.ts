@@ -2,7 +2,7 @@
 import { parseIp } from '../../src/base/ip.ts';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { verdict } from '../../src/engine/compiled/evaluate.ts';
-import { type PairTable, pairTable } from '../../src/engine/pairs.ts';
+import { type PairTable, pairTable } from '../../src/engine/connectivity/pairs.ts';
 import type { Input } from '../../src/input/input.ts';
 import { type Cluster, type Pod, type Workload, workloadId } from '../../src/model/cluster.ts';
 import type { Policy, PolicyProgram } from '../../src/model/program.ts';

@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from 'commander';
 import { CompiledProgram } from '../../engine/compiled/compile.ts';
-import { connectivity as connectivityOf } from '../../engine/connectivity.ts';
+import { connectivity as connectivityOf } from '../../engine/connectivity/connectivity.ts';
+import { unspecifiedBecause } from '../../engine/connectivity/unspecified.ts';
 import { prepareExplain } from '../../engine/explain/prepare.ts';
 import { exposure as exposureOf } from '../../engine/exposure.ts';
 import { factsOf } from '../../engine/match.ts';
 import { exposureWithoutPods, matrixWithoutPods, podsUnread } from '../../engine/unread-pods.ts';
-import { unspecifiedBecause } from '../../engine/unspecified.ts';
 import type { ConnectivityReport } from '../../model/report.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
 import {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Option } from 'commander';
 import { CompiledProgram } from '../../engine/compiled/compile.ts';
 import { TrafficTable } from '../../engine/compiled/traffic.ts';
-import { connectivity } from '../../engine/connectivity.ts';
+import { connectivity } from '../../engine/connectivity/connectivity.ts';
 import { diff } from '../../engine/diff.ts';
 import { type Input, readPaths } from '../../io/files.ts';
 import { IoError } from '../../io/io-error.ts';

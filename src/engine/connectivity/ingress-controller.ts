@@ -1,13 +1,13 @@
-import { FAMILIES } from '../base/ip.ts';
-import { by, byText } from '../base/order.ts';
-import { type Cluster, type Pod, type Service, workloadId } from '../model/cluster.ts';
-import type { Conn } from '../model/report.ts';
-import type { EndpointClass } from './compiled/classes.ts';
-import type { CompiledProgram } from './compiled/compile.ts';
-import { symbolic } from './compiled/evaluate.ts';
-import { BIT, type Bit, type Predicate } from './compiled/predicates.ts';
-import { ALL_TRAFFIC, NO_TRAFFIC, type TrafficId } from './compiled/traffic.ts';
-import { matchUnknownAddress } from './match.ts';
+import { FAMILIES } from '../../base/ip.ts';
+import { by, byText } from '../../base/order.ts';
+import { type Cluster, type Pod, type Service, workloadId } from '../../model/cluster.ts';
+import type { Conn } from '../../model/report.ts';
+import type { EndpointClass } from '../compiled/classes.ts';
+import type { CompiledProgram } from '../compiled/compile.ts';
+import { symbolic } from '../compiled/evaluate.ts';
+import { BIT, type Bit, type Predicate } from '../compiled/predicates.ts';
+import { ALL_TRAFFIC, NO_TRAFFIC, type TrafficId } from '../compiled/traffic.ts';
+import { matchUnknownAddress } from '../match.ts';
 
 /**
  * What a pod of which nothing is known, in a namespace of which nothing is known, is surely granted by the policies of a

@@ -1,12 +1,12 @@
 /** Names the missing facts behind the pairs that a connectivity report leaves unspecified. */
-import { formatIp } from '../base/ip.ts';
-import { by, byText } from '../base/order.ts';
-import type { Cluster } from '../model/cluster.ts';
-import type { ConnectivityReport } from '../model/report.ts';
-import type { CompiledProgram } from './compiled/compile.ts';
-import { type AskedEnd, answerQuestion } from './explain/answer.ts';
-import type { Prepared } from './explain/prepare.ts';
-import { type Group, groupsOf } from './pairs.ts';
+import { formatIp } from '../../base/ip.ts';
+import { by, byText } from '../../base/order.ts';
+import type { Cluster } from '../../model/cluster.ts';
+import type { ConnectivityReport } from '../../model/report.ts';
+import type { CompiledProgram } from '../compiled/compile.ts';
+import { type AskedEnd, answerQuestion } from '../explain/answer.ts';
+import type { Prepared } from '../explain/prepare.ts';
+import { type Group, groupsOf } from './groups.ts';
 
 export interface UnspecifiedOptions {
   /** Pairs of classes beyond this many are counted, but not asked about. */

@@ -1,11 +1,12 @@
-import { by, byText } from '../base/order.ts';
-import type { Cluster, Workload } from '../model/cluster.ts';
-import { workloadId } from '../model/cluster.ts';
-import type { Diagnostic } from '../model/diagnostic.ts';
-import type { ConnectivityEntry, ConnectivityReport } from '../model/report.ts';
-import type { CompiledProgram } from './compiled/compile.ts';
+import { by, byText } from '../../base/order.ts';
+import type { Cluster, Workload } from '../../model/cluster.ts';
+import { workloadId } from '../../model/cluster.ts';
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { ConnectivityEntry, ConnectivityReport } from '../../model/report.ts';
+import type { CompiledProgram } from '../compiled/compile.ts';
+import type { Group } from './groups.ts';
 import { ingressController } from './ingress-controller.ts';
-import { type Group, type Pair, type PairTable, pairTable } from './pairs.ts';
+import { type Pair, type PairTable, pairTable } from './pairs.ts';
 
 export interface ConnectivityOptions {
   /** Above so many pairs, entries are given for classes of workloads that behave alike. */
