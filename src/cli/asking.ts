@@ -60,6 +60,11 @@ function whatThereIs(written: EndpointText, index: ClusterIndex): string {
   );
 }
 
+/** Any value as the user may have written it; objects have no text of their own that could be trusted. */
+function written(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP', 'ICMP', 'ICMPv6'];
 
 export function protocolOf(text: unknown): Understood<Protocol | null> {
@@ -67,7 +72,10 @@ export function protocolOf(text: unknown): Understood<Protocol | null> {
   const found =
     typeof text === 'string' ? PROTOCOLS.find((one) => one.toLowerCase() === text.toLowerCase()) : undefined;
   if (found !== undefined) return { ok: true, value: found };
-  return { ok: false, error: { message: `\`${String(text)}\` is no protocol`, help: `write ${PROTOCOLS.join(', ')}` } };
+  return {
+    ok: false,
+    error: { message: `\`${written(text)}\` is no protocol`, help: `write ${PROTOCOLS.join(', ')}` },
+  };
 }
 
 export function portOf(value: unknown): Understood<number | string | null> {
@@ -79,10 +87,23 @@ export function portOf(value: unknown): Understood<number | string | null> {
   return {
     ok: false,
     error: {
-      message: `\`${String(value)}\` is no port`,
+      message: `\`${written(value)}\` is no port`,
       help: 'write a number from 1 to 65535, or the name of a port',
     },
   };
+}
+
+/** What is wrong with a protocol that is written at the destination as well. */
+export function protocolsApart(atPort: Protocol | null, asked: Protocol | null): Misunderstood | null {
+  if (atPort === null || asked === null || atPort === asked) return null;
+  return { message: `the destination says ${atPort}, the protocol is ${asked}`, help: 'write the protocol once' };
+}
+
+export function icmpTypeOf(value: unknown): Understood<number | null> {
+  if (value === undefined || value === null) return { ok: true, value: null };
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 255) return { ok: true, value };
+  const message = `\`${written(value)}\` is no ICMP type`;
+  return { ok: false, error: { message, help: 'write a number from 0 to 255, or leave it out' } };
 }
 
 export function directionOf(value: unknown): Understood<Direction | null> {
@@ -90,6 +111,6 @@ export function directionOf(value: unknown): Understood<Direction | null> {
   if (value === 'egress' || value === 'ingress') return { ok: true, value };
   return {
     ok: false,
-    error: { message: `\`${String(value)}\` is no direction`, help: 'write egress or ingress, or leave it out' },
+    error: { message: `\`${written(value)}\` is no direction`, help: 'write egress or ingress, or leave it out' },
   };
 }

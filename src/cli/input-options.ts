@@ -44,11 +44,14 @@ export function addInputOptions(command: Command): Command {
     .option('--values <file>', 'values for --helm', collect)
     .option('--kubeconfig <path>', 'read the live cluster of this kubeconfig')
     .option('--context <name>', 'read the live cluster of this context')
-    .addOption(
-      new Option('--profile <name>', "which engine's reading of the policies")
-        .choices(['kubernetes', 'auto'])
-        .default('kubernetes'),
-    );
+    .addOption(profileOption());
+}
+
+/** Which engine's reading of the policies is meant. */
+export function profileOption(): Option {
+  return new Option('--profile <name>', "which engine's reading of the policies")
+    .choices(['kubernetes', 'auto'])
+    .default('kubernetes');
 }
 
 /** Everything that a command needs to answer. */

@@ -1,4 +1,4 @@
-import { load } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { IoError } from '../io/io-error.ts';
 import type { FlowQuestion } from '../report/report.ts';
 
@@ -8,7 +8,7 @@ export interface WrittenQuestion {
   readonly line: number | null;
 }
 
-/** Reads questions from a JSON array, JSON Lines, or a YAML list. Throws {@link IoError} for what is none of them. */
+/** Reads questions from a JSON array, JSON Lines, or YAML (lists or questions, in one or several documents). Throws {@link IoError} for what is none of them. */
 export function readQuestions(text: string, file: string): readonly WrittenQuestion[] {
   const body = text.replace(/^\uFEFF/, '');
   const start = body.trimStart();
@@ -17,27 +17,29 @@ export function readQuestions(text: string, file: string): readonly WrittenQuest
     const lines = asLines(body, file);
     if (lines !== null) return lines;
   }
-  let value: unknown;
+  let documents: readonly unknown[];
   try {
-    value = start.startsWith('[') ? JSON.parse(body) : load(body);
+    documents = start.startsWith('[') ? [JSON.parse(body)] : loadAll(body);
   } catch (error) {
     throw wrong(
       file,
       `is neither JSON, JSON Lines nor YAML: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : ''}`,
     );
   }
-  const list = Array.isArray(value)
-    ? value
-    : isRecord(value) && Array.isArray(value.flows)
-      ? value.flows
-      : isRecord(value)
-        ? [value]
-        : null;
+  const lists = documents.filter((document) => document !== null && document !== undefined).map(listOf);
+  const list = lists.includes(null) ? null : lists.flatMap((questions) => questions ?? []);
   if (list === null) throw wrong(file, 'holds no list of questions');
   return list.map((question, i) => {
     if (!isRecord(question)) throw wrong(file, `question ${i + 1} is no object`);
     return { question: question as FlowQuestion, line: null };
   });
+}
+
+/** A list of questions, such a list under `flows`, or one question; `null` for anything else. */
+function listOf(value: unknown): readonly unknown[] | null {
+  if (Array.isArray(value)) return value;
+  if (!isRecord(value)) return null;
+  return Array.isArray(value.flows) ? value.flows : [value];
 }
 
 /** One object a line; `null` if the file is something else (one object over several lines). */

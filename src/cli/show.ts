@@ -11,14 +11,7 @@ export function shownWorkloads(
   shell: Pick<Shell, 'stderr'>,
 ): ((id: string) => boolean) | null {
   if (options.namespace === undefined && options.selector === undefined) return null;
-  if (options.namespace !== undefined && !cluster.namespaces.has(options.namespace)) {
-    const near = suggest(options.namespace, cluster.namespaces.keys());
-    const all = [...cluster.namespaces.keys()].sort().slice(0, 10).join(', ');
-    throw new UsageError(
-      `no namespace \`${options.namespace}\` in the input`,
-      near.length > 0 ? `did you mean \`${near.join('`, `')}\`?` : `there are: ${all}`,
-    );
-  }
+  if (options.namespace !== undefined) checkNamespace(options.namespace, new Set(cluster.namespaces.keys()));
   const selector = options.selector === undefined ? null : parseSelector(options.selector);
   const shown = new Set<string>();
   for (const workload of cluster.workloads) {
@@ -34,6 +27,17 @@ export function shownWorkloads(
     shell.stderr.write(`rampart: no workload matches \`${wanted.join(' ')}\`\n`);
   }
   return (id) => shown.has(id);
+}
+
+/** Refuses a namespace that the input does not have: nothing would be shown of it, which must not pass for an answer. */
+export function checkNamespace(namespace: string, known: ReadonlySet<string>): void {
+  if (known.has(namespace)) return;
+  const near = suggest(namespace, known);
+  const all = [...known].sort().slice(0, 10).join(', ');
+  throw new UsageError(
+    `no namespace \`${namespace}\` in the input`,
+    near.length > 0 ? `did you mean \`${near.join('`, `')}\`?` : `there are: ${all}`,
+  );
 }
 
 /** Reads a selector as `kubectl -l` does: `a=b`, `a==b`, `a!=b`, `a in (x,y)`, `a notin (x,y)`, `a`, `!a`, joined by commas. */

@@ -247,9 +247,9 @@ describe('a diagnostic in JSON', () => {
 });
 
 describe('the list of tried reports', () => {
-  it('holds every command that has formats', async () => {
+  it('holds every command that writes tables', async () => {
     const names: string[] = [];
-    for (const { name } of COMMANDS) if ((await formatsOf(name)).includes('yaml')) names.push(name);
+    for (const { name } of COMMANDS) if ((await formatsOf(name)).includes('csv')) names.push(name);
     expect(names.sort()).toEqual(REPORTS.map(({ command }) => command).sort());
   });
 });

@@ -23,11 +23,18 @@ const QUESTION = { source: 'shop/checkout', destination: 'svc/payments/gateway:8
 const WRONG = 'port: 8443';
 const RIGHT = 'port: 8080';
 
+const EXAMPLES = `
+Examples:
+  rampart demo
+  rampart demo --color never
+`;
+
 /** A tour of the bundled shop: needs no cluster, no network and no rights. */
 export const demo: CliCommand = {
   define(command, run) {
     command
       .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+      .addHelpText('after', EXAMPLES)
       .action((options: { readonly color: ColorChoice }) =>
         run(async ({ stdout, env, cwd }) => {
           const colour = useColor(options.color, stdout.isTTY === true, env);

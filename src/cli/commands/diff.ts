@@ -10,6 +10,7 @@ import {
   fromManifests,
   type InputOptions,
   type Loaded,
+  profileOption,
   readObjects,
   readOperands,
   understand,
@@ -52,6 +53,7 @@ export const diff: CliCommand = {
       .requiredOption('--to <side>', 'how it will be: a path, git:REV[:PATH], or live')
       .option('--kubeconfig <path>', 'the kubeconfig of the live side')
       .option('--context <name>', 'the context of the live side')
+      .addOption(profileOption())
       .option('--exit-code', 'exit 2 if anything differs')
       .addHelpText('after', EXAMPLES)
       .action((options: DiffOptions) =>

@@ -8,7 +8,7 @@ import { withoutPods } from '../../engine/unread-pods.ts';
 import type { Protocol } from '../../model/match.ts';
 import type { Direction } from '../../model/program.ts';
 import type { Explanation, FlowQuestion } from '../../report/report.ts';
-import { endpointOf } from '../asking.ts';
+import { endpointOf, protocolOf, protocolsApart } from '../asking.ts';
 import { EXIT, worst } from '../exit-code.ts';
 import { explanationParts } from '../explanation-parts.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
@@ -39,7 +39,7 @@ export const explain: CliCommand = {
       .argument('<source>', 'who connects')
       .argument('<destination>', 'to whom, with :PORT[/PROTOCOL]')
       .addOption(new Option('--direction <end>', 'judge one end only').choices(['egress', 'ingress']))
-      .addOption(new Option('--protocol <name>', 'for ICMP').choices(['ICMP', 'ICMPv6', 'TCP', 'UDP', 'SCTP']))
+      .addOption(protocolOption())
       .addHelpText('after', EXAMPLES)
       .action((src: string, dst: string, options: ExplainOptions) =>
         run(async (shell) => {
@@ -51,6 +51,16 @@ export const explain: CliCommand = {
       );
   },
 };
+
+/** Takes names in any case, as ports do (`:53/udp`). */
+function protocolOption(): Option {
+  const option = new Option('--protocol <name>', 'for ICMP').choices(['ICMP', 'ICMPv6', 'TCP', 'UDP', 'SCTP']);
+  const strict = option.parseArg;
+  return option.argParser((text: string, before: unknown) => {
+    const known = protocolOf(text);
+    return strict?.(known.ok && known.value !== null ? known.value : text, before);
+  });
+}
 
 /** The whole story of one question. Throws {@link UsageError} where an endpoint is not known. */
 export function explanationOf(
@@ -67,7 +77,12 @@ export function explanationOf(
       `write it there: ${destination.written}:${source.port.port}`,
     );
   const protocol = (options.protocol ?? destination.port?.protocol ?? null) as Protocol | null;
+  const apart = protocolsApart(destination.port?.protocol ?? null, protocol);
+  if (apart !== null) throw new UsageError(apart.message, apart.help);
   const port = destination.port?.port ?? null;
+  if (port !== null && (protocol === 'ICMP' || protocol === 'ICMPv6')) {
+    throw new UsageError(`${protocol} has no ports`, `leave \`:${port}\` out`);
+  }
   const question: FlowQuestion = {
     src: src.trim(),
     dst: destination.written,

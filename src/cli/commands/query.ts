@@ -9,7 +9,16 @@ import { readPaths } from '../../io/files.ts';
 import { progressLine } from '../../io/terminal.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { FlowAnswer } from '../../report/report.ts';
-import { directionOf, endpointOf, type Misunderstood, portOf, protocolOf, type Understood } from '../asking.ts';
+import {
+  directionOf,
+  endpointOf,
+  icmpTypeOf,
+  type Misunderstood,
+  portOf,
+  protocolOf,
+  protocolsApart,
+  type Understood,
+} from '../asking.ts';
 import { SHELL_CODES } from '../codes.ts';
 import { EXIT, worst } from '../exit-code.ts';
 import { addInputOptions, type InputOptions, type Loaded, load } from '../input-options.ts';
@@ -74,12 +83,18 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
     const text = (key: string): unknown => (Object.hasOwn(question, key) ? question[key] : undefined);
     const direction = directionOf(text('direction'));
     const protocol = protocolOf(text('protocol'));
-    const port = portOf(text('port'));
+    const isIcmp = protocol.ok && (protocol.value === 'ICMP' || protocol.value === 'ICMPv6');
+    const port = portOf(isIcmp ? null : text('port'));
+    const icmpType = icmpTypeOf(text('icmpType'));
     const src = endOf(text('src'), 'src', index);
     const dst = endOf(text('dst'), 'dst', index);
-    const wrong = [src, dst, protocol, port, direction].find((part) => !part.ok);
-    const misplaced = src.ok && dst.ok && port.ok && protocol.ok ? portsApart(src.value, dst.value, port.value) : null;
-    if (!src.ok || !dst.ok || !protocol.ok || !port.ok || !direction.ok || misplaced !== null) {
+    const wrong = [src, dst, protocol, port, icmpType, direction].find((part) => !part.ok);
+    const misplaced =
+      src.ok && dst.ok && port.ok && protocol.ok
+        ? (portsApart(src.value, dst.value, port.value) ??
+          protocolsApart(dst.value.port?.protocol ?? null, protocol.value))
+        : null;
+    if (!src.ok || !dst.ok || !protocol.ok || !port.ok || !icmpType.ok || !direction.ok || misplaced !== null) {
       const error =
         misplaced ?? (wrong !== undefined && !wrong.ok ? wrong.error : { message: 'cannot be read', help: '' });
       const diagnostic: Diagnostic = {
@@ -98,12 +113,17 @@ function asker(loaded: Loaded, file: string): (written: WrittenQuestion, i: numb
       source: src.value.end,
       destination: dst.value.end,
       protocol: protocol.value ?? written?.protocol ?? null,
-      port: port.value ?? written?.port ?? null,
+      port: isIcmp ? null : (port.value ?? written?.port ?? null),
       direction: direction.value,
     });
     const judged = withoutPods(known, [src.value.end, dst.value.end], loaded.cluster);
     const verdict = withoutEnforcement(judged, loaded.unenforced);
-    const caveats = [...verdict.caveats, ...loaded.caveats];
+    const unused = isIcmp ? (text('port') ?? written?.port ?? null) : null;
+    const caveats = [
+      ...verdict.caveats,
+      ...(unused === null ? [] : [`ICMP has no ports: port ${JSON.stringify(unused)} is ignored`]),
+      ...loaded.caveats,
+    ];
     return { answer: { question, ...verdict, caveats }, diagnostics: [] };
   };
 }
