@@ -32,7 +32,7 @@ Examples:
   echo '{"src": "shop/web", "dst": "data/postgres:5432"}' | rampart query -f manifests/ --flows - -o json
 
 FILE is a JSON array, JSON Lines or YAML, of questions
-  {"src", "dst", "protocol": "TCP|UDP|SCTP|ICMP|ICMPv6", "port": 443, "direction"?: "egress|ingress"}
+  {"src", "dst", "protocol": "TCP|UDP|SCTP|ICMP|ICMPv6", "port": 443, "icmpType"?: 8, "direction"?: "egress|ingress"}
 An endpoint is namespace/pod, namespace/workload, namespace/kind/name, svc/namespace/name, node/name, an IP address,
 a CIDR, fqdn:name; the port may also stand there: shop/web:443, kube-system/coredns:53/udp.
 A question that cannot be answered is "undefined" with the reason; the others go on, and the exit code is 1.
