@@ -1,4 +1,4 @@
-import { FAMILIES, type Family, formatRange } from '../base/ip.ts';
+import { FAMILIES, type Family, formatRange, type IpRange } from '../base/ip.ts';
 import { by, byText, inTurn } from '../base/order.ts';
 import { all as allOf, type Truth } from '../base/truth.ts';
 import type { Cluster } from '../model/cluster.ts';
@@ -44,7 +44,7 @@ export function exposure(
       const free = group.units.every(({ unit }) => program.subject(unit.id, direction).tiers.length === 0);
       for (const workload of group.members) {
         if (free) unprotected.push({ workload, direction });
-        for (const { peer, conn } of rows.known) entries.push({ workload, direction, peer, conn });
+        for (const row of rows.known) entries.push({ workload, direction, ...row });
         for (const range of rows.open) {
           unspecified.push(direction === 'egress' ? [workload, range] : [range, workload]);
         }
@@ -65,54 +65,57 @@ export function exposure(
 }
 
 interface Rows {
-  readonly known: readonly { readonly peer: ExposurePeer; readonly conn: Conn }[];
+  readonly known: readonly Omit<ExposureEntry, 'workload' | 'direction'>[];
   /** Ranges about which a fact is missing. */
   readonly open: readonly string[];
 }
 
 function rowsOf(program: CompiledProgram, group: Group, direction: Direction, ranges: readonly Group[]): Rows {
   const { traffic } = program;
-  const known: { peer: ExposurePeer; conn: Conn }[] = [];
+  const known: Omit<ExposureEntry, 'workload' | 'direction'>[] = [];
+  const add = (peer: ExposurePeer, { all, some }: Spread): void => {
+    const conn = connOf(program, all);
+    known.push(sameGrant(all, some) ? { peer, conn } : { peer, conn, varies: true, some: connOf(program, some) });
+  };
   const units = group.units.map(({ unit }) => ({ unit, subject: program.subject(unit.id, direction) }));
-  const granted = (term: PodTerm | null): Grant => {
-    let out: Grant | null = null;
-    for (const { unit, subject } of units) {
-      const grant = grantTo(program, unit, subject, term);
-      out = out === null ? grant : meet(program, out, grant);
-    }
-    return out ?? NOTHING_GRANTED;
+  const granted = (term: PodTerm | null): Spread => {
+    const grants = units.map(({ unit, subject }) => grantTo(program, unit, subject, term));
+    const [first = NOTHING_GRANTED, ...rest] = grants;
+    return {
+      all: rest.reduce((a, b) => meet(program, a, b), first),
+      some: rest.reduce((a, b) => join(program, a, b), first),
+    };
   };
   const everyone = granted(null);
-  if (!isNothing(program, everyone)) known.push({ peer: { entireCluster: true }, conn: connOf(program, everyone) });
+  if (!isNothing(program, everyone.some)) add({ entireCluster: true }, everyone);
   for (const term of termsOf(units.map(({ subject }) => subject))) {
     const grant = granted(term);
-    if (!sameGrant(grant, everyone)) known.push({ peer: peerOf(term), conn: connOf(program, grant) });
+    if (!sameGrant(grant.all, everyone.all) || !sameGrant(grant.some, everyone.some)) add(peerOf(term), grant);
   }
   const open: string[] = [];
-  let run: { first: bigint; last: bigint; family: Family; sure: TrafficId } | null = null;
+  let run = null as Run | null;
   const flush = (): void => {
-    if (run !== null && traffic.hasPorts(run.sure))
-      known.push({ peer: { range: formatRange(run) }, conn: traffic.conn(run.sure) });
-    run = null;
+    if (run === null || !traffic.hasPorts(run.some)) return;
+    const spread = { all: { sure: run.all, named: [] }, some: { sure: run.some, named: [] } };
+    add({ range: formatRange(run.range) }, spread);
   };
   for (const range of ranges) {
-    if (range.range === null) continue;
     const peer = range.units[0]?.unit;
-    if (peer === undefined) continue;
-    let sure: TrafficId | null = null;
-    let unknown: TrafficId = NO_TRAFFIC;
-    for (const { unit, subject } of units) {
-      const outcome = towardsRange(program, unit, subject, peer, range.range.family);
-      const own = traffic.subtract(outcome.allow, outcome.deny);
-      sure = sure === null ? own : traffic.intersect(sure, own);
-      unknown = traffic.union(unknown, traffic.intersect(outcome.allow, outcome.deny));
+    if (range.range === null || peer === undefined) continue;
+    const outcomes = units.map(({ unit, subject }) =>
+      towardsRange(program, unit, subject, peer, range.range?.family ?? 4),
+    );
+    const sure = outcomes.map((outcome) => traffic.portPart(traffic.subtract(outcome.allow, outcome.deny)));
+    if (outcomes.some((outcome) => traffic.hasPorts(traffic.intersect(outcome.allow, outcome.deny)))) {
+      open.push(range.members[0] as string);
     }
-    if (traffic.hasPorts(unknown)) open.push(range.members[0] as string);
-    const value = traffic.portPart(sure ?? NO_TRAFFIC);
-    if (run !== null && run.family === range.range.family && run.sure === value) run.last = range.range.last;
-    else {
+    const all = sure.reduce((a, b) => traffic.intersect(a, b));
+    const some = sure.reduce((a, b) => traffic.union(a, b));
+    if (run !== null && run.range.family === range.range.family && run.all === all && run.some === some) {
+      run = { ...run, range: { ...run.range, last: range.range.last } };
+    } else {
       flush();
-      run = { ...range.range, sure: value };
+      run = { range: range.range, all, some };
     }
   }
   flush();
@@ -141,10 +144,27 @@ interface Grant {
   readonly named: readonly string[];
 }
 
+/** Neighbouring ranges that are granted the same. */
+interface Run {
+  readonly range: IpRange;
+  readonly all: TrafficId;
+  readonly some: TrafficId;
+}
+
+/** What all pods of a workload grant, and what at least one does. */
+interface Spread {
+  readonly all: Grant;
+  readonly some: Grant;
+}
+
 const NOTHING_GRANTED: Grant = { sure: NO_TRAFFIC, named: [] };
 
 function meet(program: CompiledProgram, a: Grant, b: Grant): Grant {
   return { sure: program.traffic.intersect(a.sure, b.sure), named: a.named.filter((name) => b.named.includes(name)) };
+}
+
+function join(program: CompiledProgram, a: Grant, b: Grant): Grant {
+  return { sure: program.traffic.union(a.sure, b.sure), named: [...new Set([...a.named, ...b.named])].sort() };
 }
 
 function sameGrant(a: Grant, b: Grant): boolean {

@@ -68,6 +68,9 @@ export interface ExposureEntry {
   readonly direction: 'ingress' | 'egress';
   readonly peer: ExposurePeer;
   readonly conn: Conn;
+  /** The pods of the workload differ: `conn` is what all grant, `some` what at least one does. */
+  readonly varies?: true;
+  readonly some?: Conn;
 }
 
 export interface ExposureReport {

@@ -66,11 +66,12 @@ function bodyOf(report: Report): readonly Field[] {
       ];
     case 'ExposureReport':
       return [
-        items('entries', report.entries, ({ workload, direction, peer, conn }) => ({
+        items('entries', report.entries, ({ workload, direction, peer, conn, some }) => ({
           workload,
           direction,
           peer: exposurePeerJson(peer),
           conn: connJson(conn),
+          ...(some === undefined ? {} : { varies: true, some: connJson(some) }),
         })),
         items('unprotected', report.unprotected, ({ workload, direction }) => ({ workload, direction })),
         items('unspecified', report.unspecified, same),

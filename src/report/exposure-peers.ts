@@ -1,7 +1,7 @@
 import { byText } from '../base/order.ts';
 import type { Direction } from '../model/program.ts';
 import type { ExposurePeer, ExposureReport, LabelSelectorText } from '../model/report.ts';
-import { connFormatter } from './conn.ts';
+import { entryFormatter } from './conn.ts';
 import { type PeerNames, peerNames } from './peers.ts';
 import { visible } from './visible.ts';
 
@@ -59,10 +59,11 @@ export function groupExposure(report: ExposureReport): GroupedExposure {
   }
   for (const entry of report.unprotected) workloads.add(entry.workload);
   const names = peerNames([...workloads, ...ranges], { partial: true });
-  const format = connFormatter();
+  const format = entryFormatter();
   const own = new Map<string, { direction: Direction; peer: string; ports: string; external: boolean }[]>();
-  for (const { workload, direction, peer, conn } of report.entries) {
-    const row = { direction, peer: formatExposurePeer(peer, names), ports: format(conn), external: 'range' in peer };
+  for (const entry of report.entries) {
+    const { workload, direction, peer } = entry;
+    const row = { direction, peer: formatExposurePeer(peer, names), ports: format(entry), external: 'range' in peer };
     const list = own.get(workload);
     if (list === undefined) own.set(workload, [row]);
     else list.push(row);

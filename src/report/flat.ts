@@ -1,7 +1,7 @@
 import { objectId } from '../model/origin.ts';
 import { DIRECTIONS } from '../model/program.ts';
 import type { DiffChange } from '../model/report.ts';
-import { changeWord, connFormatter, formatConn } from './conn.ts';
+import { changeWord, connFormatter, entryFormatter } from './conn.ts';
 import { placeOf } from './document.ts';
 import { formatExposurePeer } from './exposure-peers.ts';
 import { peerNames } from './peers.ts';
@@ -41,8 +41,9 @@ export function flatten(report: Report): FlatTable {
       return {
         columns: ['workload', 'direction', 'peer', 'ports'],
         rows: (function* () {
-          for (const { workload, direction, peer, conn } of report.entries) {
-            yield [workload, direction, formatExposurePeer(peer, names), formatConn(conn)];
+          const format = entryFormatter();
+          for (const entry of report.entries) {
+            yield [entry.workload, entry.direction, formatExposurePeer(entry.peer, names), format(entry)];
           }
           for (const { workload, direction } of report.unprotected) yield [workload, direction, 'unprotected', 'all'];
         })(),

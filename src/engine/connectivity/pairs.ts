@@ -74,10 +74,9 @@ function mergeAlike(
   pairs: Rows,
 ): { readonly groups: readonly Group[]; readonly pairs: Rows } {
   const ranges = groups.filter((group) => group.kind === 'range');
-  const signatures = new Map(ranges.map(({ index }) => [index, '']));
+  const parts = new Map(ranges.map(({ index }) => [index, [] as string[]]));
   const sign = (range: number, entry: string): void => {
-    const before = signatures.get(range);
-    if (before !== undefined) signatures.set(range, before + entry);
+    parts.get(range)?.push(entry);
   };
   for (const [from, row] of pairs) {
     for (const [to, { all, some, unknown }] of row) {
@@ -90,7 +89,8 @@ function mergeAlike(
   const out: Group[] = kept.map((group, index) => ({ ...group, index }));
   let last: { group: Group; signature: string } | null = null;
   for (const group of ranges) {
-    const signature = signatures.get(group.index) ?? '';
+    // Pairs are visited in no order that means anything.
+    const signature = (parts.get(group.index) ?? []).sort().join('|');
     const range = last?.group.range;
     // Between neighbours there are at most addresses of pods and nodes.
     if (last !== null && range && group.range?.family === range.family && last.signature === signature) {
