@@ -66,18 +66,26 @@ function reasonsOf(prepared: Prepared, from: Place, to: Place): readonly string[
   const source = endOf(from);
   const destination = endOf(to);
   if (source === null || destination === null) return [VARIES];
-  const { ports, undefinedBecause } = answerQuestion(
-    prepared,
-    { source, destination, protocol: null, port: null, direction: null },
-    { reasons: 'deciding' },
+  // Pods are asked about one by one: that they differ says nothing of the fact that is missing.
+  const facts = singles(source).flatMap((one) =>
+    singles(destination).flatMap((other) => {
+      const asked = { source: one, destination: other, protocol: null, port: null, direction: null };
+      const { ports, undefinedBecause } = answerQuestion(prepared, asked, { reasons: 'deciding' });
+      const open = (ports ?? []).flatMap((line) => (line.undefinedBecause === null ? [] : [line.undefinedBecause]));
+      return open.length === 0 && undefinedBecause !== null ? [undefinedBecause] : open;
+    }),
   );
-  const facts = (ports ?? []).flatMap((line) => (line.undefinedBecause === null ? [] : [line.undefinedBecause]));
-  if (facts.length === 0 && undefinedBecause !== null) facts.push(undefinedBecause);
   const [src, dst] = [names(source), names(destination)];
   const texts = [...new Set(facts.flatMap((text) => text.split('; ')).map((text) => generalise(text, src, dst)))];
   // That the outcome differs with something follows from the fact that is missing, where one is named.
   const named = texts.filter((text) => !/^(?:depends on|differs by) /.test(text));
   return named.length > 0 ? named : texts.length > 0 ? texts : [VARIES];
+}
+
+const MOST_PODS = 3;
+
+function singles(end: AskedEnd): readonly AskedEnd[] {
+  return end.kind === 'pods' ? end.pods.slice(0, MOST_PODS).map((pod) => ({ ...end, pods: [pod] })) : [end];
 }
 
 function endOf({ group, at }: Place): AskedEnd | null {

@@ -189,6 +189,7 @@ function mergeLines(lines: readonly PortLine[]): readonly PortLine[] {
       last.verdict === line.verdict &&
       last.egress === line.egress &&
       last.ingress === line.ingress &&
+      last.undefinedBecause === line.undefinedBecause &&
       last.declared === line.declared;
     if (joins) out[out.length - 1] = { ...last, last: line.last };
     else out.push(line);
