@@ -139,7 +139,8 @@ function planeOf(ending: Ending): Plane {
 /** `Kind/namespace/name#ingress[0]`: a rule as `decidedBy` names it. */
 export function ruleId(policy: Policy, rule: Rule): string {
   const list = /^spec\.(\w+\[\d+\])$/.exec(rule.origin.field)?.[1];
-  return `${policy.id}#${list ?? `${rule.direction}[${rule.index}]`}`;
+  // What closes a policy with a field that is not understood is no rule of the object's own lists.
+  return list === undefined ? policy.id : `${policy.id}#${list}`;
 }
 
 function decidedBy(ending: Ending): string | null {

@@ -120,15 +120,17 @@ function policyOf(ingress: Schema, egress: Schema, admin: boolean): ObjectSchema
 const OLD_FIELDS = { namespaces: ['namespaceSelector', 'sameLabels', 'notSameLabels'], pods: ['namespaces'] };
 const NEW_FIELDS = { namespaces: ['matchLabels', 'matchExpressions'], pods: ['namespaceSelector'] };
 
-/** The definition whose own fields the object uses more; the last one if it uses those of neither. */
-function shapeOf(policy: KubeObject): Shape {
+/** How many peers use the own fields of each definition. */
+function shapesOf(policy: KubeObject): Readonly<Record<Shape, number>> {
   const spec = asObject(get(policy.value, 'spec'));
   const peers = [
     ...items(spec.ingress).flatMap((rule) => items(asObject(rule).from)),
     ...items(spec.egress).flatMap((rule) => items(asObject(rule).to)),
   ];
-  const old = peers.filter((peer) => uses(peer, OLD_FIELDS)).length;
-  return old > peers.filter((peer) => uses(peer, NEW_FIELDS) || isNewPeer(peer)).length ? 'v0.1.0' : 'v0.1.8';
+  return {
+    'v0.1.0': peers.filter((peer) => uses(peer, OLD_FIELDS)).length,
+    'v0.1.8': peers.filter((peer) => uses(peer, NEW_FIELDS) || isNewPeer(peer)).length,
+  };
 }
 
 function uses(peer: Json, fields: typeof OLD_FIELDS): boolean {
@@ -146,7 +148,9 @@ function validate(
   actions: readonly string[],
   withoutPods: readonly string[],
 ): readonly Diagnostic[] {
-  const definition = definitions[shapeOf(policy)];
+  const shapes = shapesOf(policy);
+  // The definition whose own fields the object uses more; the last one if it uses those of neither.
+  const definition = definitions[shapes['v0.1.0'] > shapes['v0.1.8'] ? 'v0.1.0' : 'v0.1.8'];
   const dialect: AdminDialect = {
     schema: definition.spec,
     ports: 'ports',
@@ -158,7 +162,16 @@ function validate(
         ? namedPortsMessage(namedPorts(withoutPods))
         : null,
   };
-  return adminDiagnostics(policy, judge(policy, definition), dialect);
+  const diagnostics = adminDiagnostics(policy, judge(policy, definition), dialect);
+  // No definition knows both shapes, and which one a server has is not known: what each peer means is.
+  const isMixed = shapes['v0.1.0'] > 0 && shapes['v0.1.8'] > 0;
+  const onlyShape = diagnostics.every((one) => one.refused !== true || isAboutShape(one) || one.code === 'RP109');
+  return isMixed && onlyShape ? diagnostics.map(({ refused: _, ...rest }) => rest) : diagnostics;
+}
+
+/** Whether a peer only lacks what the other definition does not ask for. */
+function isAboutShape({ code, origin }: Diagnostic): boolean {
+  return code === 'RP100' && /\.pods\.(namespaceSelector|namespaces)$/.test(origin?.field ?? '');
 }
 
 /** What kube-apiserver says of an AdminNetworkPolicy (S3.3), and what the text of the API forbids. */
