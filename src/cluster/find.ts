@@ -214,9 +214,3 @@ function kubectlHabit(index: ClusterIndex, written: string, name: string): strin
 function unknown(message: string, candidates: readonly string[]): FoundEndpoint {
   return { kind: 'unknown', message, candidates: [...new Set(candidates)].slice(0, MOST_CANDIDATES) };
 }
-
-/** The message of an endpoint that was not found, with its candidates. */
-export function didYouMean(found: Extract<FoundEndpoint, { kind: 'unknown' }>): string {
-  if (found.candidates.length === 0) return found.message;
-  return `${found.message}; did you mean ${found.candidates.map((candidate) => `\`${candidate}\``).join(' or ')}?`;
-}

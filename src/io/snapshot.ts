@@ -77,6 +77,11 @@ function documentOf({ ref, value }: KubeObject): JsonObject {
   return canonical({ ...kept, metadata: named }) as JsonObject;
 }
 
+function cniJson({ name, enforces, supports, evidence }: Cni): JsonObject {
+  const { networkPolicy, adminNetworkPolicy, clusterNetworkPolicy } = supports;
+  return { name, enforces, supports: { networkPolicy, adminNetworkPolicy, clusterNetworkPolicy }, evidence };
+}
+
 function metaDocument(meta: SnapshotMeta, missing: readonly Missing[]): JsonObject {
   return {
     apiVersion: SNAPSHOT_API_VERSION,
@@ -85,7 +90,7 @@ function metaDocument(meta: SnapshotMeta, missing: readonly Missing[]): JsonObje
     ...(meta.context === null ? {} : { context: meta.context }),
     ...(meta.serverVersion === null ? {} : { serverVersion: meta.serverVersion }),
     ...(meta.time === null ? {} : { time: meta.time }),
-    ...(meta.cni === null ? {} : { cni: { ...meta.cni, supports: { ...meta.cni.supports } } as unknown as JsonObject }),
+    ...(meta.cni === null ? {} : { cni: cniJson(meta.cni) }),
     missing: missing.map(({ resource, group, reason }) => ({ resource, group, reason })),
   };
 }

@@ -85,7 +85,10 @@ function buildValue(text: string, events: readonly Event[]): Decoded {
     }
   };
 
-  const atKey = (): boolean => top !== null && top.list === null && top.key === null && !top.isMerge;
+  /** The mapping whose next key is expected; `null` where none is. */
+  const keyHolder = (): Container | null =>
+    top !== null && top.list === null && top.key === null && !top.isMerge ? top : null;
+  const atKey = (): boolean => keyHolder() !== null;
 
   const putKey = (value: Scalar, source: string, offset: number): void => {
     const key = scalarKey(value, source);
@@ -153,12 +156,12 @@ function buildValue(text: string, events: readonly Event[]): Decoded {
         if (event.anchorStart >= 0) {
           anchors.set(anchorName(text, event.anchorStart, event.anchorEnd), { value, text: source, size: 1 });
         }
-        if (atKey()) {
+        const holder = keyHolder();
+        if (holder !== null) {
           if (isMergeKey) {
-            const container = top as unknown as Container;
-            container.isMerge = true;
-            container.keyOffset = event.valueStart;
-          } else putKey(value, source, Math.max(scalarStart(event), (top as unknown as Container).start));
+            holder.isMerge = true;
+            holder.keyOffset = event.valueStart;
+          } else putKey(value, source, Math.max(scalarStart(event), holder.start));
         } else put(checkedNumber(value, source, event));
         break;
       }

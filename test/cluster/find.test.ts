@@ -3,9 +3,15 @@ import { formatCidr, formatIp } from '../../src/base/ip.ts';
 import { buildCluster } from '../../src/cluster/build.ts';
 import { indexCluster } from '../../src/cluster/cluster-index.ts';
 import { type PortText, parseEndpoint } from '../../src/cluster/endpoint-text.ts';
-import { didYouMean, findEndpoint } from '../../src/cluster/find.ts';
+import { type FoundEndpoint, findEndpoint } from '../../src/cluster/find.ts';
 import { workloadId } from '../../src/model/cluster.ts';
 import { objectsIn } from './read-manifests.ts';
+
+/** What a user is told. */
+function didYouMean(found: Extract<FoundEndpoint, { kind: 'unknown' }>): string {
+  if (found.candidates.length === 0) return found.message;
+  return `${found.message}; did you mean ${found.candidates.map((candidate) => `\`${candidate}\``).join(' or ')}?`;
+}
 
 function port(text: PortText | null): string {
   return text === null ? '' : ` ${text.port}/${text.protocol}`;

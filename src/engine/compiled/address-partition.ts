@@ -40,11 +40,6 @@ export class AddressPartition {
     return this.#groupsOfBlock.length;
   }
 
-  /** Whether the block is one of those that cut the space. */
-  knows(block: Cidr): boolean {
-    return this.#blocks.has(keyOf(block));
-  }
-
   /** Cuts along a block. Returns whether it was new: then addresses inside of it are in other groups than before. */
   add(block: Cidr): boolean {
     const key = keyOf(block);
