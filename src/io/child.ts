@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { IoError, reasonOf, systemCode } from './io-error.ts';
 
 /** What a program that ran to its end left behind. */
@@ -29,22 +29,19 @@ export function runProgram(
       reject(new IoError('interrupted', `\`${command}\` was interrupted`));
       return;
     }
-    const child = spawn(command, args, {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
-    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     let interrupted = false;
     let hardStop: NodeJS.Timeout | null = null;
+    // Whoever is told to stop while the program is being started must not leave it behind: first the handlers, then the start.
+    let started: ChildProcess | null = null;
     const stop = (): void => {
       interrupted = true;
-      child.kill('SIGTERM');
-      hardStop ??= setTimeout(() => child.kill('SIGKILL'), 2000);
+      started?.kill('SIGTERM');
+      hardStop ??= setTimeout(() => started?.kill('SIGKILL'), 2000);
     };
     const lastResort = (): void => {
-      child.kill('SIGKILL');
+      started?.kill('SIGKILL');
     };
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
@@ -57,6 +54,20 @@ export function runProgram(
       process.off('exit', lastResort);
       options.signal?.removeEventListener('abort', stop);
     };
+    const start = (): ChildProcessWithoutNullStreams => {
+      try {
+        return spawn(command, args, {
+          stdio: ['pipe', 'pipe', 'pipe'],
+          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+          ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
+        });
+      } catch (error) {
+        release();
+        throw error;
+      }
+    };
+    const child = start();
+    started = child;
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
     // A program may end before it has read its input; its exit code says why.
