@@ -22,17 +22,22 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   engine: ['base', 'model'],
   report: ['base', 'model', 'engine'],
   'index.ts': ['base', 'model', 'manifest', 'kinds', 'cluster', 'input', 'engine', 'report'],
+  targets: ['base', 'model', 'engine'],
   io: ['base', 'model', 'manifest'],
-  cli: ['base', 'model', 'manifest', 'kinds', 'cluster', 'input', 'engine', 'report', 'io', 'index.ts'],
+  agent: ['base', 'model', 'manifest', 'kinds', 'cluster', 'engine', 'targets', 'io'],
+  lab: ['base', 'model', 'manifest', 'kinds', 'cluster', 'input', 'engine', 'targets', 'report', 'io', 'agent'],
+  cli: ['base', 'model', 'manifest', 'kinds', 'cluster', 'input', 'engine', 'report', 'targets', 'io', 'agent', 'lab', 'index.ts'],
 };
 
-const PURE = ['base', 'model', 'manifest', 'kinds', 'cluster', 'input', 'engine', 'report', 'index.ts'];
+const PURE = ['base', 'model', 'manifest', 'kinds', 'cluster', 'input', 'engine', 'targets', 'report', 'index.ts'];
 
 /** Packages by folder; what is not here is imported nowhere. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   manifest: ['js-yaml', 'yaml'],
   io: ['@kubernetes/client-node', 'js-yaml', 'yaml'],
   cli: ['commander', 'js-yaml'],
+  agent: ['pino', 'prom-client'],
+  lab: ['dns-packet'],
 };
 
 /** Each registry, and the files of which it has to list every one. */
