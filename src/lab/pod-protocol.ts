@@ -15,10 +15,16 @@ export interface Attempt {
   readonly host: string;
   readonly port: number;
   readonly timeoutMs: number;
+  /** The address to ask from, where the asker has several (`outside`); else the system chooses. */
+  readonly from?: string;
 }
 
 export type PodAnswer =
-  | { readonly id: number; readonly kind: 'listening'; readonly failed: readonly (Listener & { readonly why: string })[] }
+  | {
+      readonly id: number;
+      readonly kind: 'listening';
+      readonly failed: readonly (Listener & { readonly why: string })[];
+    }
   | { readonly id: number; readonly kind: 'connected'; readonly outcomes: readonly Outcome[] };
 
 export interface Outcome {
