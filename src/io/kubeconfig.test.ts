@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IoError } from './io-error.ts';
-import { connect, proxyFor } from './kubeconfig.ts';
+import { type Connection, connect, proxyFor } from './kubeconfig.ts';
 
 let dir = '';
 beforeEach(() => {
@@ -37,6 +38,12 @@ async function failure(promise: Promise<unknown>): Promise<IoError> {
   throw new Error('expected a failure');
 }
 
+async function authorization(connection: Connection): Promise<unknown> {
+  const request: RequestOptions = {};
+  await connection.signIn(request);
+  return (request.headers as Record<string, unknown> | undefined)?.Authorization;
+}
+
 describe('connect', () => {
   it('merges the files of KUBECONFIG as kubectl does: the first of a name counts, absent files are none', async () => {
     const a = put('a', config('a'));
@@ -46,10 +53,10 @@ describe('connect', () => {
     });
     const env = { KUBECONFIG: [join(dir, 'absent'), a, b].join(delimiter) };
     const first = await connect({}, env);
-    expect([first.context, first.server, first.client.getCurrentUser()?.token]).toEqual([
+    expect([first.context, first.server, await authorization(first)]).toEqual([
       'a',
       'https://a.example.com',
-      'token-a',
+      'Bearer token-a',
     ]);
     expect((await connect({ context: 'b' }, env)).server).toBe('https://b.example.com');
   });
@@ -96,8 +103,8 @@ describe('connect', () => {
     const clusters = [{ name: 'a', cluster: { server: 'https://a', 'certificate-authority-data': ca } }];
     const contexts = [{ name: 'a', context: { cluster: 'a' } }];
     const connection = await connect({ kubeconfig: put('x', config('a', { clusters, contexts, users: [] })) });
-    const options: { ca?: unknown } = {};
-    await connection.client.applyToHTTPSOptions(options);
+    const options: RequestOptions = {};
+    await connection.signIn(options);
     expect(String(options.ca)).toBe('the ca');
   });
 });

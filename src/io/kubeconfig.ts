@@ -1,4 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { RequestOptions } from 'node:https';
+import { isIPv6 } from 'node:net';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import type { KubeConfig as ClientConfig } from '@kubernetes/client-node';
 import { load } from 'js-yaml';
@@ -13,38 +16,48 @@ export interface ClusterChoice {
   readonly kubeconfig?: string;
   /** `--context`; without it the kubeconfig's current one. */
   readonly context?: string;
+  /** A server that asks for no credentials, instead of a kubeconfig: `http://HOST:PORT` or `unix:///PATH/OF/SOCKET`. */
+  readonly server?: string;
+  /** Folder with `token` and `ca.crt` of a service account; by default where kubelets put it. */
+  readonly serviceAccount?: string;
 }
 
 /** A way to a cluster: where it is and how to sign in. */
 export interface Connection {
-  readonly client: ClientConfig;
+  /** Adds what a request needs to be accepted: certificates, headers, and the agent where there is a proxy. */
+  readonly signIn: (request: RequestOptions) => Promise<void>;
   readonly context: string;
+  /** `https://…`, `http://…`, or `unix:///PATH` for a socket on this machine. */
   readonly server: string;
   readonly user: string;
   /** Impersonation that the client library does not know of. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly proxied: boolean;
+  /** The same connection with files read and commands run again; `null` if it rests on none. */
+  readonly renew: (() => Promise<Connection>) | null;
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** Finds the cluster that the user means. Throws {@link IoError} `kubeconfig` or `unknown-context` with the way out. */
 export async function connect(choice: ClusterChoice, env: NodeJS.ProcessEnv = process.env): Promise<Connection> {
-  // Loaded when needed: the library takes half a second.
+  if (choice.server !== undefined) return direct(choice.server);
+  const files = kubeconfigFiles(choice, env);
+  if (files.length === 0) {
+    const folder = choice.serviceAccount ?? SERVICE_ACCOUNT;
+    const host = env.KUBERNETES_SERVICE_HOST;
+    if (choice.context !== undefined || host === undefined || host === '' || !existsSync(join(folder, 'token')))
+      throw noKubeconfig();
+    return inCluster(folder, host, env);
+  }
+  // Loaded when needed: the library takes half a second, and 90 MB.
   const { KubeConfig } = await import('@kubernetes/client-node');
   const client = new KubeConfig();
-  const files = kubeconfigFiles(choice, env);
   const raw: RawUser[] = [];
-  if (files.length === 0) {
-    if (choice.context !== undefined) throw noKubeconfig();
-    if (!existsSync(join(SERVICE_ACCOUNT, 'token')) || env.KUBERNETES_SERVICE_HOST === undefined) throw noKubeconfig();
-    client.loadFromCluster();
-  } else {
-    client.clusters = [];
-    client.users = [];
-    client.contexts = [];
-    for (const file of files) merge(client, raw, new KubeConfig(), file);
-  }
+  client.clusters = [];
+  client.users = [];
+  client.contexts = [];
+  for (const file of files) merge(client, raw, new KubeConfig(), file);
   const names = (client.contexts ?? []).map((c) => c.name);
   const context = choice.context ?? client.currentContext;
   if (context === undefined || context === '') {
@@ -60,7 +73,7 @@ export async function connect(choice: ClusterChoice, env: NodeJS.ProcessEnv = pr
   }
   client.setCurrentContext(context);
   const cluster = client.getCurrentCluster();
-  if (cluster === null || typeof cluster.server !== 'string' || !/^https?:\/\/./.test(cluster.server)) {
+  if (cluster === null || typeof cluster.server !== 'string' || !/^(https?|unix):\/\/./.test(cluster.server)) {
     throw new IoError('kubeconfig', `context \`${context}\` names no cluster with a server address`);
   }
   let user = client.getCurrentUser();
@@ -90,13 +103,75 @@ export async function connect(choice: ClusterChoice, env: NodeJS.ProcessEnv = pr
   }
   // The library refuses plain HTTP otherwise; kubectl and `kubectl proxy` do not.
   if (url.protocol === 'http:') (cluster as { skipTLSVerify: boolean }).skipTLSVerify = true;
+  const socket = socketOf(cluster.server) !== null;
   return {
-    client,
+    signIn: socket ? async () => undefined : (request) => client.applyToHTTPSOptions(request),
     context,
     server: cluster.server,
     user: user.name,
     headers: own === undefined ? {} : impersonation(own),
-    proxied: cluster.proxyUrl !== undefined && cluster.proxyUrl !== '',
+    proxied: !socket && cluster.proxyUrl !== undefined && cluster.proxyUrl !== '',
+    renew: () => connect(choice, env),
+  };
+}
+
+/** The path of the socket that a server's address names; `null` if it names none. */
+export function socketOf(server: string): string | null {
+  return server.startsWith('unix://') ? decodeURIComponent(new URL(server).pathname) : null;
+}
+
+function direct(server: string): Connection {
+  const url = URL.canParse(server) ? new URL(server) : null;
+  const fits = url?.protocol === 'http:' || (url?.protocol === 'unix:' && url.host === '' && url.pathname.length > 1);
+  if (!fits) {
+    throw new IoError('kubeconfig', `\`${server}\` is no address of a server without credentials`, {
+      help: 'it is `http://HOST:PORT` or `unix:///PATH/OF/SOCKET`; for https pass a kubeconfig',
+    });
+  }
+  return {
+    signIn: async () => undefined,
+    context: server,
+    server,
+    user: 'anonymous',
+    headers: {},
+    proxied: false,
+    renew: null,
+  };
+}
+
+/** The API server of the cluster that we run in. The token is read for every request: kubelets replace it hourly. */
+async function inCluster(folder: string, host: string, env: NodeJS.ProcessEnv): Promise<Connection> {
+  const port = env.KUBERNETES_SERVICE_PORT ?? '443';
+  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  if (!URL.canParse(server)) {
+    throw new IoError(
+      'kubeconfig',
+      `KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT give no address: \`${server}\``,
+    );
+  }
+  const caFile = join(folder, 'ca.crt');
+  const tokenFile = join(folder, 'token');
+  const proxy = proxyFor(new URL(server), env);
+  let proxied: ClientConfig | null = null;
+  if (proxy !== null) {
+    const { KubeConfig } = await import('@kubernetes/client-node');
+    proxied = new KubeConfig();
+    const cluster = { name: 'cluster', server, caFile, skipTLSVerify: false, proxyUrl: proxy };
+    proxied.loadFromClusterAndUser(cluster, { name: 'service account' });
+  }
+  return {
+    async signIn(request) {
+      if (proxied === null) request.ca = await readFile(caFile);
+      else await proxied.applyToHTTPSOptions(request);
+      const token = (await readFile(tokenFile, 'utf8')).trim();
+      request.headers = { ...request.headers, Authorization: `Bearer ${token}` } as typeof request.headers;
+    },
+    context: 'service account',
+    server,
+    user: 'service account',
+    headers: {},
+    proxied: proxied !== null,
+    renew: () => inCluster(folder, host, env),
   };
 }
 
