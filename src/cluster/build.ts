@@ -1,16 +1,14 @@
-import type { Ip } from '../base/ip.ts';
 import { by, byText, inTurn, type Order } from '../base/order.ts';
 import type { KubeObject } from '../manifest/object.ts';
 import { perType } from '../manifest/per-type.ts';
 import type { Cluster, Missing, Namespace, Node, Route, Service } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
-import type { Labels } from '../model/selector.ts';
 import { CLUSTER_CODES } from './codes.ts';
-import { decoding, element, listAt, objectAt, refused, textAt } from './decode.ts';
-import { type Interner, internEntries, interner, internLabels } from './intern.ts';
+import { decoding } from './decode.ts';
+import { type Interner, interner } from './intern.ts';
 import type { Treatment } from './kinds.ts';
 import { type ObjectIndex, objectIndex } from './object-index.ts';
-import { addressOf, distinct, labelsJson } from './pod-spec.ts';
+import { namedNamespace, namespaceOf, nodeOf } from './one-object.ts';
 import { addGrant, type Grants, gatewayRouteOf, ingressOf, openshiftRouteOf } from './routes.ts';
 import { podSelection } from './selection.ts';
 import { serviceOf } from './services.ts';
@@ -178,8 +176,6 @@ function unknownKind(object: KubeObject, count: number): Diagnostic {
   };
 }
 
-const NAME_LABEL = 'kubernetes.io/metadata.name';
-
 function namespacesOf(
   shared: Interner,
   objects: readonly KubeObject[],
@@ -190,20 +186,16 @@ function namespacesOf(
   const found: Namespace[] = [];
   const names = new Set<string>();
   for (const object of objects) {
-    const of = decoding(object, diagnostics);
-    const written = internLabels(shared, of, labelsJson(of), 'metadata.labels');
-    if (refused(of)) continue;
-    const name = object.ref.name;
-    names.add(name);
-    // S1.1: API servers set this label on every namespace, whatever the object says.
-    const labels = internEntries(shared, [...written, [NAME_LABEL, name]]);
-    found.push({ name, labels, origin: { object: object.ref, field: '' } });
+    const namespace = namespaceOf(shared, decoding(object, diagnostics));
+    if (namespace === null) continue;
+    names.add(namespace.name);
+    found.push(namespace);
   }
   const unread = missing.some(({ resource, group }) => resource === 'namespaces' && group === '');
   for (const name of mentioned) {
     if (names.has(name)) continue;
-    const labels: Labels | null = unread ? null : internEntries(shared, [[NAME_LABEL, name]]);
-    found.push({ name, labels, origin: null });
+    const known = namedNamespace(shared, name);
+    found.push(unread ? { ...known, labels: null } : known);
   }
   found.sort(by((namespace) => namespace.name, byText));
   return new Map(found.map((namespace) => [namespace.name, namespace]));
@@ -212,20 +204,8 @@ function namespacesOf(
 function nodesOf(shared: Interner, objects: readonly KubeObject[], diagnostics: Diagnostic[]): Map<string, Node> {
   const out = new Map<string, Node>();
   for (const object of objects) {
-    const of = decoding(object, diagnostics);
-    const labels = internLabels(shared, of, labelsJson(of), 'metadata.labels');
-    const status = objectAt(of, object.value.status, 'status', '');
-    const list = listAt(of, status.addresses, 'addresses', 'status');
-    const addresses = list.map((_, i): Ip | null => {
-      const at = `status.addresses[${i}]`;
-      const json = element(of, list, i, at);
-      const type = textAt(of, json.type, 'type', at);
-      const text = textAt(of, json.address, 'address', at);
-      return type === 'InternalIP' || type === 'ExternalIP' ? addressOf(of, text, `${at}.address`) : null;
-    });
-    if (refused(of)) continue;
-    const { name } = object.ref;
-    out.set(name, { name, labels, addresses: distinct(addresses), origin: { object: object.ref, field: '' } });
+    const node = nodeOf(shared, decoding(object, diagnostics));
+    if (node !== null) out.set(node.name, node);
   }
   return out;
 }

@@ -8,9 +8,10 @@ import { type Decoding, decoding, isObject, listAt, numberAt, objectAt, refused,
 import { type Interner, internEntries, internLabels } from './intern.ts';
 import type { Treatment } from './kinds.ts';
 import { type ByThree, getByThree, type ObjectIndex, setByThree } from './object-index.ts';
+import { podOf } from './one-object.ts';
 import { operatedPods } from './operated.ts';
 import { controllerOf, makesPods, type OwnerRef, type TopOwner, topOwner } from './owners.ts';
-import { labelsJson, podAddresses, podNetwork } from './pod-spec.ts';
+import { podNetwork } from './pod-spec.ts';
 
 /** What the pods of one top-most controller are gathered in. */
 interface Gathering {
@@ -57,29 +58,15 @@ export function workloadGatherer(
 /** Takes in a Pod: left out if it has finished, else one of its top-most controller's. */
 export function gatherPod(into: WorkloadGatherer, object: KubeObject, namespace: string): void {
   const of = decoding(object, into.diagnostics);
-  const labels = internLabels(into.shared, of, labelsJson(of), 'metadata.labels');
+  const { pod, finished } = podOf(into.shared, of, namespace);
   const owner = controllerOf(of, object.value);
-  const spec = objectAt(of, object.value.spec, 'spec', '');
-  const network = podNetwork(into.shared, of, spec, 'spec');
-  const status = objectAt(of, object.value.status, 'status', '');
-  const phase = textAt(of, status.phase, 'phase', 'status');
-  let addresses = podAddresses(of, status, network.hostNetwork);
   if (refused(of)) return;
-  if (phase === 'Succeeded' || phase === 'Failed') return;
-  if (addresses.length === 0 && network.hostNetwork && network.node !== null) {
-    addresses = into.nodes.get(network.node)?.addresses ?? addresses;
-  }
-  gatheringFor(into, object, namespace, owner).pods.push({
-    namespace,
-    name: object.ref.name,
-    labels,
-    ports: network.ports,
-    addresses,
-    hostNetwork: network.hostNetwork,
-    node: network.node,
-    template: false,
-    origin: { object: object.ref, field: '' },
-  });
+  if (finished) return;
+  const addresses =
+    pod.addresses.length === 0 && pod.hostNetwork && pod.node !== null
+      ? into.nodes.get(pod.node)?.addresses
+      : undefined;
+  gatheringFor(into, object, namespace, owner).pods.push(addresses === undefined ? pod : { ...pod, addresses });
 }
 
 /** Takes in an object that makes pods. */
