@@ -1,0 +1,61 @@
+{{- define "rampart.restricted" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  runAsUser: 0
+  runAsGroup: 0
+  capabilities:
+    drop: [ALL]
+    # Root without it may not write nftables; another user could not use it without privilege escalation.
+    add: [NET_ADMIN]
+{{- end -}}
+
+{{- define "rampart.environment" -}}
+env:
+  - name: RAMPART_AGENT_NODE
+    valueFrom:
+      fieldRef:
+        fieldPath: spec.nodeName
+  - name: RAMPART_AGENT_LISTEN
+    value: {{ printf "%s:%v" .Values.http.host .Values.http.port | quote }}
+  {{- if .Values.cniCache.enabled }}
+  - name: RAMPART_AGENT_CNI_CACHE
+    value: /var/lib/cni
+  {{- end }}
+  {{- if .Values.taint.enabled }}
+  - name: RAMPART_AGENT_TAINT
+    value: {{ .Values.taint.key | quote }}
+  {{- end }}
+  {{- with .Values.apiServer.host }}
+  - name: KUBERNETES_SERVICE_HOST
+    value: {{ . | quote }}
+  - name: KUBERNETES_SERVICE_PORT
+    value: {{ $.Values.apiServer.port | quote }}
+  {{- end }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "rampart.mounts" -}}
+- name: config
+  mountPath: /etc/rampart
+  readOnly: true
+- name: run
+  mountPath: /run/rampart
+{{- if .Values.cniCache.enabled }}
+- name: cni
+  mountPath: /var/lib/cni
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "rampart.probe" -}}
+{{- $top := index . 0 -}}
+httpGet:
+  path: {{ index . 1 }}
+  port: http
+  {{- with $top.Values.http.host }}
+  host: {{ . | quote }}
+  {{- end }}
+{{- end -}}
