@@ -1,8 +1,18 @@
-/** What the program in a pod is told: one JSON object a line, on its control socket; answers likewise, in any order. */
+import type { DnsZone } from './dns-zone.ts';
+
+/** What the program in a pod is told: one JSON object a line, on its standard input; answers likewise, in any order. */
 export type PodRequest =
-  | { readonly id: number; readonly kind: 'listen'; readonly listeners: readonly Listener[] }
+  /** Listens on these and on nothing else. `addresses` is `null` for all that the pod has. */
+  | {
+      readonly id: number;
+      readonly kind: 'listen';
+      readonly listeners: readonly Listener[];
+      readonly addresses: readonly string[] | null;
+    }
   /** Many attempts at once, at most `parallel` at a time; one answer when all have ended. */
-  | { readonly id: number; readonly kind: 'connect'; readonly parallel: number; readonly attempts: readonly Attempt[] };
+  | { readonly id: number; readonly kind: 'connect'; readonly parallel: number; readonly attempts: readonly Attempt[] }
+  /** What to answer on port 53 from now on. */
+  | { readonly id: number; readonly kind: 'zone'; readonly zone: DnsZone };
 
 export interface Listener {
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
@@ -25,7 +35,8 @@ export type PodAnswer =
       readonly kind: 'listening';
       readonly failed: readonly (Listener & { readonly why: string })[];
     }
-  | { readonly id: number; readonly kind: 'connected'; readonly outcomes: readonly Outcome[] };
+  | { readonly id: number; readonly kind: 'connected'; readonly outcomes: readonly Outcome[] }
+  | { readonly id: number; readonly kind: 'zone-taken' };
 
 export interface Outcome {
   /** `allowed`: an answer of the other program came back. `denied`: nothing came, or a refusal by policy (reset, ICMP prohibited). `error`: neither can be said. */
