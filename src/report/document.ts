@@ -8,6 +8,7 @@ import type {
   ConsideredPolicy,
   FlowAnswer,
   Json,
+  ProbedFlow,
   Report,
   TierStep,
   WorkloadDirection,
@@ -108,7 +109,51 @@ function bodyOf(report: Report): readonly Field[] {
       ];
     case 'ValidationReport':
       return [];
+    case 'ProbeReport':
+      return [
+        value('where', report.where),
+        value('via', report.via),
+        items('flows', report.flows, probedJson),
+        items('counts', report.counts, ({ expected, observed, flows }) => ({ expected, observed, flows })),
+        value('disagreements', report.disagreements),
+        value('disagreedAtFirst', report.disagreedAtFirst),
+        value('unverifiable', report.unverifiable),
+        items('skipped', report.skipped, ({ what, because, flows }) => ({ what, because, flows })),
+        value('attempts', report.attempts),
+        value('seconds', report.seconds),
+      ];
+    case 'SmokeReport':
+      return [
+        value('where', report.where),
+        value('enforced', report.enforced),
+        value('by', report.by),
+        items('evidence', report.evidence, same),
+        items('checks', report.checks, (check) => ({ ...check })),
+        items('skipped', report.skipped, ({ what, because, flows }) => ({ what, because, flows })),
+        value('seconds', report.seconds),
+      ];
   }
+}
+
+function probedJson(flow: ProbedFlow): Json {
+  const { observed, agrees, unverifiable, detail, attempts, rounds, trace } = flow;
+  return {
+    ...answerJson(flow),
+    observed,
+    agrees,
+    ...(unverifiable === null ? {} : { unverifiable }),
+    detail,
+    rounds,
+    attempts: attempts.map(({ from, to, observed: seen, detail: what, ms, round }) => ({
+      from,
+      to,
+      observed: seen,
+      detail: what,
+      ms,
+      round,
+    })),
+    ...(trace.length === 0 ? {} : { trace }),
+  };
 }
 
 /** The conn as the JSON contract has it, protocols in the order TCP, UDP, SCTP. */

@@ -90,6 +90,47 @@ export function flatten(report: Report): FlatTable {
           }
         })(),
       };
+    case 'ProbeReport': {
+      const { columns, rows } = answers(report.flows);
+      const seen = [...rows].map((row, i) => {
+        const flow = report.flows[i];
+        return flow === undefined
+          ? row
+          : [...row, flow.observed, flow.agrees ? 'yes' : 'no', flow.unverifiable ?? '', flow.detail];
+      });
+      return { columns: [...columns, 'observed', 'agrees', 'unverifiable', 'detail'], rows: seen };
+    }
+    case 'SmokeReport':
+      return {
+        columns: [
+          'direction',
+          'protocol',
+          'family',
+          'placement',
+          'source',
+          'destination',
+          'without_policy',
+          'with_policy',
+          'after_policy',
+          'seconds',
+          'enforced',
+          'detail',
+        ],
+        rows: report.checks.map((check) => [
+          check.direction,
+          check.protocol,
+          `IPv${check.family}`,
+          check.placement,
+          check.source,
+          check.destination,
+          check.without,
+          check.denied,
+          check.after,
+          check.seconds === null ? '' : `${check.seconds}`,
+          check.enforced,
+          check.detail,
+        ]),
+      };
     case 'ValidationReport':
       return {
         columns: ['severity', 'code', 'object', 'field', 'message', 'help', 'refused', 'file', 'line', 'column'],

@@ -3,6 +3,7 @@ import { csv } from './formats/csv.ts';
 import { dot } from './formats/dot.ts';
 import { html } from './formats/html.ts';
 import { json } from './formats/json.ts';
+import { junit } from './formats/junit.ts';
 import { markdown } from './formats/markdown.ts';
 import { mermaid } from './formats/mermaid.ts';
 import { svg } from './formats/svg.ts';
@@ -11,7 +12,7 @@ import { yaml } from './formats/yaml.ts';
 import type { Report, ReportKind } from './report.ts';
 
 /** Every output format, in the order in which help texts list them. */
-export const FORMATS: readonly Format[] = [text, json, yaml, csv, markdown, html, dot, mermaid, svg];
+export const FORMATS: readonly Format[] = [text, json, yaml, csv, markdown, html, dot, mermaid, svg, junit];
 
 /** The names of the formats that render this kind of report. */
 export function formatsFor(kind: ReportKind): readonly string[] {

@@ -2,7 +2,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Origin } from '../model/origin.ts';
 import type { Direction, Plane } from '../model/program.ts';
 import type { Conn, ConnectivityReport, DiffReport, ExposureReport } from '../model/report.ts';
-import type { EndVerdict, Verdict } from '../model/verdict.ts';
+import type { EndVerdict, Verdict, VerdictKind } from '../model/verdict.ts';
 
 /** Plain data as JSON knows it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -19,6 +19,109 @@ export interface FlowAnswer extends Verdict {
 export interface QueryReport {
   readonly kind: 'QueryReport';
   readonly flows: readonly FlowAnswer[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What a connection attempt showed; `error` where neither can be said. */
+export type Observed = 'allowed' | 'denied' | 'error';
+
+/** One connection attempt, as it was made. */
+export interface ProbeAttempt {
+  /** The pod, node or address that connected. */
+  readonly from: string;
+  /** `10.1.2.3:80/tcp`. */
+  readonly to: string;
+  readonly observed: Observed;
+  /** `answered`, `no answer in 1000 ms`, … */
+  readonly detail: string;
+  readonly ms: number;
+  /** 1 for the first time; disagreements are asked again. */
+  readonly round: number;
+}
+
+/** One question, what the policies say, and what was seen. */
+export interface ProbedFlow extends FlowAnswer {
+  readonly observed: Observed;
+  /** `false` where something else was seen than expected, or nothing could be seen that should have been. */
+  readonly agrees: boolean;
+  /** Why nothing was compared: the verdict is undefined, or nobody could see here; `null` where it was. */
+  readonly unverifiable: string | null;
+  /** What was seen, in words. */
+  readonly detail: string;
+  /** The attempts of the last round. */
+  readonly attempts: readonly ProbeAttempt[];
+  /** How often it was asked. */
+  readonly rounds: number;
+  /** The way of the packet through the table, for disagreements where the kernel could be watched. */
+  readonly trace: readonly string[];
+}
+
+/** How often a verdict met an observation. */
+export interface ProbeCount {
+  readonly expected: VerdictKind;
+  readonly observed: Observed;
+  readonly flows: number;
+}
+
+/** Flows that were not asked, and why. */
+export interface ProbeSkipped {
+  readonly what: string;
+  readonly because: string;
+  readonly flows: number;
+}
+
+/** Verdicts held against real connections. */
+export interface ProbeReport {
+  readonly kind: 'ProbeReport';
+  /** `lab demo`, `context production`. */
+  readonly where: string;
+  /** How it was asked: `pods of the lab`, `probe pods (image …)`, … */
+  readonly via: string;
+  readonly flows: readonly ProbedFlow[];
+  /** Expected × observed, only what occurs. */
+  readonly counts: readonly ProbeCount[];
+  /** Flows that disagreed at first; `flows` tells which still do after they were asked again. */
+  readonly disagreedAtFirst: number;
+  readonly disagreements: number;
+  readonly unverifiable: number;
+  readonly skipped: readonly ProbeSkipped[];
+  readonly attempts: number;
+  readonly seconds: number;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Whether one kind of traffic is policed on one way. */
+export interface SmokeCheck {
+  readonly direction: Direction;
+  readonly protocol: 'TCP' | 'UDP';
+  readonly family: 4 | 6;
+  readonly placement: 'same-node' | 'across-nodes';
+  readonly source: string;
+  readonly destination: string;
+  /** Before any policy. */
+  readonly without: Observed;
+  /** With a policy that denies it, when the time was up or it took effect. */
+  readonly denied: Observed;
+  /** After the policy was deleted. */
+  readonly after: Observed;
+  /** Until the policy took effect; `null` where it did not. */
+  readonly seconds: number | null;
+  readonly enforced: 'yes' | 'no' | 'unknown';
+  readonly detail: string;
+}
+
+/** Whether a live cluster enforces policies at all. */
+export interface SmokeReport {
+  readonly kind: 'SmokeReport';
+  readonly where: string;
+  /** `partly`: some ways are policed, others are not. */
+  readonly enforced: 'yes' | 'partly' | 'no' | 'unknown';
+  /** What the cluster's objects say of who should. */
+  readonly by: string | null;
+  readonly evidence: readonly string[];
+  readonly checks: readonly SmokeCheck[];
+  readonly skipped: readonly ProbeSkipped[];
+  readonly seconds: number;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -130,7 +233,9 @@ export type Report =
   | QueryReport
   | Explanation
   | PoliciesReport
-  | ValidationReport;
+  | ValidationReport
+  | ProbeReport
+  | SmokeReport;
 
 export type ReportKind = Report['kind'];
 

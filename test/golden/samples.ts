@@ -1,7 +1,15 @@
 import type { Origin } from '../../src/model/origin.ts';
 import type { ConnectivityReport, DiffReport, ExposureReport } from '../../src/model/report.ts';
 import type { EndVerdict } from '../../src/model/verdict.ts';
-import type { Explanation, PoliciesReport, QueryReport, Report, ValidationReport } from '../../src/report/report.ts';
+import type {
+  Explanation,
+  PoliciesReport,
+  ProbeReport,
+  QueryReport,
+  Report,
+  SmokeReport,
+  ValidationReport,
+} from '../../src/report/report.ts';
 
 function origin(kind: string, namespace: string | null, name: string, field: string, line: number): Origin {
   return {
@@ -479,6 +487,153 @@ export const validation: ValidationReport = {
   ],
 };
 
+const attempt = { from: 'shop/web-0', to: '10.1.0.4:5432/tcp', ms: 1001, round: 3 } as const;
+
+/** Four flows: as expected, closed and open; one that should be closed and is open; one that nobody can compare. */
+export const probe: ProbeReport = {
+  kind: 'ProbeReport',
+  where: 'lab demo',
+  via: 'pods of the lab',
+  flows: [
+    {
+      question: { src: 'shop/api-0', dst: 'shop/db-0', protocol: 'TCP', port: 5432 },
+      verdict: 'allowed',
+      undefinedBecause: null,
+      caveats: [],
+      egress: null,
+      ingress: null,
+      observed: 'allowed',
+      agrees: true,
+      unverifiable: null,
+      detail: 'answered',
+      attempts: [{ ...attempt, from: 'shop/api-0', observed: 'allowed', detail: 'answered', ms: 3, round: 1 }],
+      rounds: 1,
+      trace: [],
+    },
+    {
+      question: { src: 'shop/web-0', dst: 'shop/db-0', protocol: 'TCP', port: 5432 },
+      verdict: 'denied',
+      undefinedBecause: null,
+      caveats: [],
+      egress: { ...ingressOfDb, direction: 'egress', verdict: 'allowed', decidedBy: null, reasons: [] },
+      ingress: {
+        ...ingressOfDb,
+        verdict: 'denied',
+        decidedBy: 'NetworkPolicy/shop/db',
+        reasons: [
+          {
+            kind: 'isolation',
+            policy: 'NetworkPolicy/shop/db',
+            rule: null,
+            tier: 'networkpolicy',
+            action: null,
+            text: 'no rule of NetworkPolicy/shop/db admits pods app=web & "<more>"',
+            origin: null,
+          },
+        ],
+      },
+      observed: 'allowed',
+      agrees: false,
+      unverifiable: null,
+      detail: 'answered',
+      attempts: [{ ...attempt, observed: 'allowed', detail: 'answered', ms: 4 }],
+      rounds: 3,
+      trace: ['node1 rampart in rule ip daddr vmap @in4 (verdict continue)', 'node1 rampart in policy accept'],
+    },
+    {
+      question: { src: 'shop/db-0', dst: 'shop/web-0', protocol: 'TCP', port: 80 },
+      verdict: 'denied',
+      undefinedBecause: null,
+      caveats: [],
+      egress: null,
+      ingress: null,
+      observed: 'denied',
+      agrees: true,
+      unverifiable: null,
+      detail: 'no answer in 1000 ms',
+      attempts: [
+        {
+          from: 'shop/db-0',
+          to: '[fd00::3]:80/tcp',
+          observed: 'denied',
+          detail: 'no answer in 1000 ms',
+          ms: 1000,
+          round: 2,
+        },
+      ],
+      rounds: 2,
+      trace: [],
+    },
+    {
+      question: { src: 'shop/api-0', dst: 'shop/web-0', protocol: 'SCTP', port: 80 },
+      verdict: 'allowed',
+      undefinedBecause: null,
+      caveats: [],
+      egress: null,
+      ingress: null,
+      observed: 'error',
+      agrees: true,
+      unverifiable: 'nothing here speaks SCTP',
+      detail: 'nothing here speaks SCTP',
+      attempts: [],
+      rounds: 1,
+      trace: [],
+    },
+  ],
+  counts: [
+    { expected: 'allowed', observed: 'allowed', flows: 1 },
+    { expected: 'allowed', observed: 'error', flows: 1 },
+    { expected: 'denied', observed: 'allowed', flows: 1 },
+    { expected: 'denied', observed: 'denied', flows: 1 },
+  ],
+  disagreedAtFirst: 2,
+  disagreements: 1,
+  unverifiable: 1,
+  skipped: [{ what: 'from shop/host', because: 'nobody can connect from the pod', flows: 2 }],
+  attempts: 6,
+  seconds: 4.5,
+  diagnostics: [],
+};
+
+const smokeCheck = {
+  direction: 'ingress',
+  protocol: 'TCP',
+  family: 4,
+  placement: 'same-node',
+  source: 'client on node1',
+  destination: 'server on node1',
+  without: 'allowed',
+  denied: 'denied',
+  after: 'allowed',
+  seconds: 0.8,
+  enforced: 'yes',
+  detail: '',
+} as const;
+
+export const smoke: SmokeReport = {
+  kind: 'SmokeReport',
+  where: 'context test',
+  enforced: 'partly',
+  by: 'Rampart',
+  evidence: ['DaemonSet/kube-system/rampart is Rampart'],
+  checks: [
+    smokeCheck,
+    { ...smokeCheck, direction: 'egress', protocol: 'UDP', denied: 'allowed', seconds: null, enforced: 'no' },
+    {
+      ...smokeCheck,
+      placement: 'across-nodes',
+      family: 6,
+      without: 'denied',
+      seconds: null,
+      enforced: 'unknown',
+      detail: 'no connection without a policy either',
+    },
+  ],
+  skipped: [],
+  seconds: 12.5,
+  diagnostics: [],
+};
+
 /** Every sample by the name of its golden files. */
 export const SAMPLES: Readonly<Record<string, Report>> = {
   connectivity,
@@ -489,4 +644,6 @@ export const SAMPLES: Readonly<Record<string, Report>> = {
   query,
   policies,
   validation,
+  probe,
+  smoke,
 };

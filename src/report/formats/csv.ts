@@ -35,5 +35,7 @@ export const csv: Format = {
     Explanation: chunks,
     PoliciesReport: chunks,
     ValidationReport: chunks,
+    ProbeReport: chunks,
+    SmokeReport: chunks,
   },
 };

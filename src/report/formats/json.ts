@@ -82,5 +82,7 @@ export const json: Format = {
     Explanation: jsonChunks,
     PoliciesReport: jsonChunks,
     ValidationReport: jsonChunks,
+    ProbeReport: jsonChunks,
+    SmokeReport: jsonChunks,
   },
 };

@@ -7,7 +7,15 @@ import { groupExposure } from '../exposure-peers.ts';
 import { flatten } from '../flat.ts';
 import type { Format } from '../format.ts';
 import { questionPorts, questionText } from '../questions.ts';
-import type { Explanation, PoliciesReport, QueryReport, Report, ValidationReport } from '../report.ts';
+import type {
+  Explanation,
+  PoliciesReport,
+  ProbeReport,
+  QueryReport,
+  Report,
+  SmokeReport,
+  ValidationReport,
+} from '../report.ts';
 import { endsOf } from '../report.ts';
 import { countConnectivity, groupConnectivity, someNote } from '../rows.ts';
 import { visible } from '../visible.ts';
@@ -208,6 +216,47 @@ function* explanation(report: Explanation): Generator<string> {
   }
 }
 
+function* probe(report: ProbeReport): Generator<string> {
+  const wrong = report.flows.filter((flow) => !flow.agrees);
+  yield '## Policies against real connections';
+  yield '';
+  yield `**${report.flows.length}** flows checked in ${code(report.where)}, **${report.disagreements}** disagree, ${report.unverifiable} could not be compared.`;
+  yield '';
+  yield* table(
+    ['Expected', 'Observed', 'Flows'],
+    report.counts.map(({ expected, observed, flows }) => [expected, observed, `${flows}`]),
+  );
+  yield '';
+  if (wrong.length > 0) {
+    const rows = wrong.map((flow) => [
+      code(questionText(flow.question, 'src')),
+      code(questionText(flow.question, 'dst')),
+      code(questionPorts(flow.question)),
+      VERDICT[flow.verdict],
+      `**${flow.observed}**`,
+      escapeMarkdown(flow.detail),
+    ]);
+    yield* fold('Disagreements', wrong.length, table(['From', 'To', 'Ports', 'Expected', 'Observed', ''], rows));
+  }
+  for (const { what, because, flows } of report.skipped) {
+    yield `- not asked: ${escapeMarkdown(`${what}: ${because}`)} (${flows})`;
+  }
+}
+
+function* smoke(report: SmokeReport): Generator<string> {
+  yield '## Are policies enforced here?';
+  yield '';
+  yield `**${report.enforced}**${report.by === null ? '' : `, by ${escapeMarkdown(report.by)}`}`;
+  yield '';
+  const { columns, rows } = flatten(report);
+  yield* table(
+    columns.map(escapeMarkdown),
+    (function* () {
+      for (const row of rows) yield row.map(escapeMarkdown);
+    })(),
+  );
+}
+
 function* flat(title: string, report: PoliciesReport | ValidationReport): Generator<string> {
   const { columns, rows } = flatten(report);
   yield `## ${title}`;
@@ -236,5 +285,7 @@ export const markdown: Format = {
     Explanation: lines(explanation),
     PoliciesReport: lines((report: PoliciesReport) => flat('Policies', report)),
     ValidationReport: lines((report: ValidationReport) => flat('Validation', report)),
+    ProbeReport: lines(probe),
+    SmokeReport: lines(smoke),
   },
 };

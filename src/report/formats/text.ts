@@ -6,6 +6,7 @@ import { validationText } from './text/diagnostics.ts';
 import { diffText } from './text/diff.ts';
 import { exposureText } from './text/exposure.ts';
 import { policiesText } from './text/policies.ts';
+import { probeText, smokeText } from './text/probe.ts';
 
 function lines<R>(
   of: (report: R, options: RenderOptions) => Iterable<string>,
@@ -25,5 +26,7 @@ export const text: Format = {
     Explanation: lines(explanationText),
     PoliciesReport: lines(policiesText),
     ValidationReport: lines(validationText),
+    ProbeReport: lines(probeText),
+    SmokeReport: lines(smokeText),
   },
 };

@@ -116,5 +116,7 @@ export const yaml: Format = {
     Explanation: chunks,
     PoliciesReport: chunks,
     ValidationReport: chunks,
+    ProbeReport: chunks,
+    SmokeReport: chunks,
   },
 };
