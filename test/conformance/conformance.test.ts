@@ -68,7 +68,7 @@ function* checkCase(id: string, vector: Case): Generator<string> {
     }
   }
   const traffic = new TrafficTable();
-  const program = new CompiledProgram(input.program, input.cluster, traffic);
+  const program = new CompiledProgram(input.program, input.cluster, { traffic });
   if (vector.flows !== undefined) {
     const facts = factsOf(input.cluster);
     const index = indexCluster(input.cluster);
@@ -121,7 +121,7 @@ function* checkCase(id: string, vector: Case): Generator<string> {
   if (vector.diff !== undefined) {
     const against = inputOfCase(vector.diff.against);
     const before = {
-      program: new CompiledProgram(against.program, against.cluster, traffic),
+      program: new CompiledProgram(against.program, against.cluster, { traffic }),
       cluster: against.cluster,
     };
     const report = diff(before, { program, cluster: input.cluster });

@@ -81,7 +81,7 @@ export function textOf(conn: Conn): string {
 }
 
 export function reportOf(input: Input, pairLimit?: number, traffic?: TrafficTable): ConnectivityReport {
-  const program = new CompiledProgram(input.program, input.cluster, traffic);
+  const program = new CompiledProgram(input.program, input.cluster, traffic === undefined ? {} : { traffic });
   return connectivity(program, input.cluster, pairLimit === undefined ? {} : { pairLimit });
 }
 

@@ -68,7 +68,7 @@ async function tour(folder: string, colour: boolean, width: number | undefined):
   const before = understand(fromManifests(files));
   const traffic = new TrafficTable();
   const compiled = (loaded: Loaded) => ({
-    program: new CompiledProgram(loaded.program, loaded.cluster, traffic),
+    program: new CompiledProgram(loaded.program, loaded.cluster, { traffic }),
     cluster: loaded.cluster,
   });
   const shop = compiled(before);

@@ -66,7 +66,7 @@ export const diff: CliCommand = {
           const after = await side(options.to ?? '', options, shell);
           const traffic = new TrafficTable();
           const compiled = (loaded: Loaded) => ({
-            program: new CompiledProgram(loaded.program, loaded.cluster, traffic),
+            program: new CompiledProgram(loaded.program, loaded.cluster, { traffic }),
             cluster: loaded.cluster,
           });
           const diagnostics = [...new Set<Diagnostic>([...before.diagnostics, ...after.diagnostics])];

@@ -57,6 +57,13 @@ export interface SubjectProgram {
   readonly governed: boolean;
 }
 
+export interface CompileOptions {
+  /** Programs that are compared with each other share a traffic table. */
+  readonly traffic?: TrafficTable;
+  /** Policies of one rank: no order, so verdicts may be undefined (S3.6), or by name, as enforcement has to choose. */
+  readonly ties?: 'undefined' | 'by-name';
+}
+
 /**
  * A program compiled for a cluster: endpoints are grouped into classes, each peer of each rule is a set of classes, and
  * each class knows the policies that select it. One policy or pod can be replaced without compiling the rest again.
@@ -67,6 +74,7 @@ export class CompiledProgram {
   readonly classes: ClassTable;
   readonly predicates: PredicateTable;
   #facts: Facts;
+  readonly #ties: 'undefined' | 'by-name';
   #tiers: readonly Tier[];
   readonly #policies = new Map<string, CompiledPolicy>();
   /** Policies that select a class, in no order. */
@@ -85,9 +93,9 @@ export class CompiledProgram {
   /** Rules resolved, sets made: counted work for tests. */
   readonly work = { classes: 0, policies: 0, subjectPrograms: 0 };
 
-  /** Programs that are compared with each other share a traffic table. */
-  constructor(program: PolicyProgram, cluster: Cluster, traffic: TrafficTable = new TrafficTable()) {
-    this.traffic = traffic;
+  constructor(program: PolicyProgram, cluster: Cluster, options: CompileOptions = {}) {
+    this.traffic = options.traffic ?? new TrafficTable();
+    this.#ties = options.ties ?? 'undefined';
     this.#facts = factsOf(cluster);
     this.#tiers = program.tiers;
     this.classes = new ClassTable(this.partition, (added) => this.#onNewClass(added));
@@ -125,6 +133,11 @@ export class CompiledProgram {
   /** How many pods of the cluster a class has. */
   members(id: number): number {
     return this.#members[id] ?? 0;
+  }
+
+  /** The policies that select a class, surely or perhaps, in no order. */
+  policiesOf(id: number): readonly Policy[] {
+    return (this.#selecting[id] ?? []).map((compiled) => compiled.policy);
   }
 
   get policyCount(): number {
@@ -357,7 +370,7 @@ export class CompiledProgram {
           if (rule.named.length > 0) named = true;
           if (rule.peers.some((peer) => peer.family !== null)) byFamily = true;
         }
-        if (policy.policy.rank !== rank) ranks.push([]);
+        if (policy.policy.rank !== rank || this.#ties === 'by-name') ranks.push([]);
         rank = policy.policy.rank;
         ranks.at(-1)?.push({ policy, selected, rules });
       }
