@@ -1,6 +1,26 @@
-import type { Finished } from '../io/child.ts';
+import { spawn } from 'node:child_process';
+import { existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Finished, runProgram } from '../io/child.ts';
+import { IoError } from '../io/io-error.ts';
+import { namespaceHelp, ownEnvironment, requirePrograms, searchPath } from './box/programs.ts';
+import { type Control, openControl } from './control.ts';
 import type { LabPlan } from './model.ts';
-import type { Attempt, Listener, Outcome } from './pod-protocol.ts';
+import type { Attempt, Outcome } from './pod-protocol.ts';
+import {
+  claimFolder,
+  firstProcess,
+  labFolder,
+  livingProcess,
+  readSetup,
+  removeFolder,
+  writeProcess,
+  writeSetup,
+} from './state-folder.ts';
+import type { LabStatus } from './status.ts';
+
+export type { LabNodeStatus, LabPodStatus, LabStatus } from './status.ts';
 
 /**
  * Who can ask and run programs in a lab: a pod as `namespace/name`, a node as `node:NAME`, and `outside`. No name of
@@ -59,41 +79,236 @@ export interface LabSession {
   close(): void;
 }
 
-export interface LabStatus {
-  readonly name: string;
-  readonly folder: string;
-  /** Of the lab's first process, as the machine sees it. */
-  readonly pid: number;
-  readonly since: string;
-  readonly cni: 'ptp' | 'bridge';
-  readonly deny: 'drop' | 'reject';
-  /** `embedded`, or the address of the real API server. */
-  readonly apiserver: string;
-  readonly nodes: readonly LabNodeStatus[];
-  readonly pods: readonly LabPodStatus[];
-  readonly outside: readonly string[];
+const DEFAULT_NAME = 'default';
+const POLL_MS = 20;
+const START_MS = 30_000;
+const END_MS = 5_000;
+/** Unix sockets have addresses of at most 107 bytes. */
+const LONGEST_PATH = 107;
+
+/**
+ * Brings a lab up and returns when everything in it is ready. Throws {@link IoError} with the way out, and leaves nothing
+ * behind then.
+ */
+export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<LabSession> {
+  const env = options.env ?? process.env;
+  const name = options.name ?? DEFAULT_NAME;
+  const lifetime = options.lifetime ?? 'detached';
+  requirePrograms(env);
+  const folder = labFolder(name, env);
+  if (Buffer.byteLength(join(folder, 'agents', 'x'.repeat(30))) > LONGEST_PATH) {
+    throw new IoError('unwritable', `the path \`${folder}\` is too long for sockets`, {
+      help: 'set XDG_RUNTIME_DIR to a shorter one, as /run/user/UID is',
+    });
+  }
+  await takeFolder(name, folder);
+  try {
+    writeSetup(folder, {
+      name,
+      cni: options.cni ?? 'ptp',
+      deny: options.deny ?? 'drop',
+      apiserver: options.apiserver ?? null,
+      agents: options.agents ?? true,
+      lifetime,
+      since: new Date().toISOString(),
+      plan,
+    });
+    const ended = await launch(folder, lifetime, env);
+    const control = await reach(folder, ended, options.signal);
+    try {
+      const ready = control.call(
+        'ready',
+        {},
+        {
+          ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+          ...(options.signal === undefined ? {} : { signal: options.signal }),
+        },
+      );
+      await ready;
+    } catch (error) {
+      control.close();
+      throw error;
+    }
+    return session(name, folder, plan, control, env);
+  } catch (error) {
+    await end(folder);
+    throw error;
+  }
 }
 
-export interface LabNodeStatus {
-  readonly name: string;
-  readonly addresses: readonly string[];
-  readonly podCidrs: readonly string[];
-  readonly agent: {
-    /** `none`: asked for without agents. */
-    readonly state: 'none' | 'starting' | 'ready' | 'failed';
-    readonly detail: string;
-    readonly restarts: number;
+/** A folder of a lab that has died is taken over; one of a living lab is not. */
+async function takeFolder(name: string, folder: string): Promise<void> {
+  if (claimFolder(folder)) return;
+  if (livingProcess(folder) !== null) {
+    throw new IoError('unwritable', `the lab \`${name}\` is up already`, {
+      help: `end it with \`rampart lab down${name === DEFAULT_NAME ? '' : ` --name ${name}`}\`, or choose another --name`,
+    });
+  }
+  // Whoever is just making it has written nothing yet.
+  await sleep(200);
+  if (livingProcess(folder) === null) removeFolder(folder);
+  if (!claimFolder(folder)) throw new IoError('unwritable', `the lab \`${name}\` is being made by somebody else`);
+}
+
+interface Ended {
+  reason: string | null;
+}
+
+/** Starts the first process of the box; it and everything in it ends with it. */
+async function launch(folder: string, lifetime: 'detached' | 'caller', env: NodeJS.ProcessEnv): Promise<Ended> {
+  const { SUPERVISOR_PROGRAM } = await import('./supervisor.ts');
+  const isRoot = process.getuid?.() === 0;
+  const args = [
+    ...(isRoot ? [] : ['--user', '--map-root-user']),
+    ...['--mount', '--pid', '--ipc', '--uts', '--net', '--fork', '--kill-child', '--mount-proc'],
+    ...[process.execPath, SUPERVISOR_PROGRAM, folder],
+  ];
+  const log = openSync(join(folder, 'log'), 'a', 0o600);
+  const child = spawn('unshare', args, {
+    // A session of its own: Ctrl-C at the terminal is for whoever started it, who then ends it in order.
+    detached: true,
+    cwd: '/',
+    stdio: [lifetime === 'caller' ? 'pipe' : 'ignore', log, log],
+    env: ownEnvironment(env),
+  });
+  const ended: Ended = { reason: null };
+  child.on('error', (error) => {
+    ended.reason = error.message;
+  });
+  child.on('exit', (code, signal) => {
+    ended.reason = signal ?? `exit code ${code}`;
+  });
+  if (child.pid !== undefined) writeProcess(folder, child.pid);
+  child.stdin?.on('error', () => undefined);
+  child.unref();
+  if (child.stdin !== null && 'unref' in child.stdin) (child.stdin as { unref(): void }).unref();
+  return ended;
+}
+
+async function reach(folder: string, ended: Ended, signal: AbortSignal | undefined): Promise<Control> {
+  const deadline = performance.now() + START_MS;
+  while (performance.now() < deadline) {
+    if (signal?.aborted === true) throw new IoError('interrupted', 'interrupted');
+    const control = existsSync(join(folder, 'control.sock')) ? await openControl(join(folder, 'control.sock')) : null;
+    if (control !== null) return control;
+    if (ended.reason !== null) throw notStarted(folder, ended.reason);
+    await sleep(POLL_MS);
+  }
+  throw new IoError('timeout', 'the lab did not start in time', { help: `its log is \`${join(folder, 'log')}\`` });
+}
+
+function notStarted(folder: string, reason: string): IoError {
+  const said = readFileSync(join(folder, 'log'), 'utf8').trim().split('\n').slice(-3).join('; ');
+  const refused = /unshare failed|Operation not permitted|No space left on device|Permission denied/.test(said);
+  return new IoError(refused ? 'forbidden' : 'tool-failed', `the lab could not be started (${reason}): ${said}`, {
+    ...(refused ? { help: namespaceHelp() } : {}),
+  });
+}
+
+/** Ends a lab and removes what is left of it; `false` if there was none. */
+export async function downLab(
+  name: string = DEFAULT_NAME,
+  options: { readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<boolean> {
+  const folder = labFolder(name, options.env ?? process.env);
+  if (!existsSync(folder)) return false;
+  const control = livingProcess(folder) === null ? null : await openControl(join(folder, 'control.sock'));
+  if (control !== null) {
+    try {
+      await control.call('down', {}, { signal: AbortSignal.timeout(END_MS * 4) });
+    } catch {
+      // It is ended below, whatever it says.
+    }
+    control.close();
+  }
+  await end(folder);
+  return true;
+}
+
+/** Kills the outermost process, and with it the box; then the folder goes. */
+async function end(folder: string): Promise<void> {
+  const deadline = performance.now() + END_MS;
+  const first = firstProcess(folder);
+  for (let process_ = livingProcess(folder); process_ !== null; process_ = livingProcess(folder)) {
+    if (performance.now() > deadline) {
+      throw new IoError('tool-failed', `process ${process_.pid} of the lab does not end`, {
+        help: `end it yourself: kill -9 ${process_.pid}`,
+      });
+    }
+    try {
+      process.kill(process_.pid, 'SIGKILL');
+    } catch {
+      // It has just ended.
+    }
+    await sleep(POLL_MS);
+  }
+  // The box's own first process ends after the outermost one has.
+  while (first !== null && existsSync(`/proc/${first}`) && performance.now() < deadline) await sleep(POLL_MS);
+  removeFolder(folder);
+}
+
+/** Opens a running lab. Throws {@link IoError} `not-found` if there is none of that name. */
+export async function connectLab(
+  name: string = DEFAULT_NAME,
+  options: { readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<LabSession> {
+  const env = options.env ?? process.env;
+  const folder = labFolder(name, env);
+  const setup = livingProcess(folder) === null ? null : readSetup(folder);
+  const control = setup === null ? null : await openControl(join(folder, 'control.sock'));
+  if (setup === null || control === null) {
+    throw new IoError('not-found', `no lab \`${name}\` is up`, {
+      help: 'bring one up: `rampart lab up -f PATH`; `rampart lab status` lists those that are',
+    });
+  }
+  return session(name, folder, setup.plan, control, env);
+}
+
+function session(name: string, folder: string, plan: LabPlan, control: Control, env: NodeJS.ProcessEnv): LabSession {
+  const isRoot = process.getuid?.() === 0;
+  const first = (): number => {
+    const pid = firstProcess(folder);
+    if (pid === null) throw new IoError('unreachable', 'the lab has ended');
+    return pid;
   };
-}
-
-export interface LabPodStatus {
-  readonly id: string;
-  readonly node: string;
-  readonly addresses: readonly string[];
-  readonly hostNetwork: boolean;
-  readonly state: 'starting' | 'running' | 'failed';
-  readonly detail: string;
-  readonly listening: readonly Listener[];
-  /** Ports that nothing listens on, and why: SCTP, which Node and most kernels lack, or a port that is taken on its node. */
-  readonly silent: readonly (Listener & { readonly why: string })[];
+  const enter = async (actor: ActorId, command: readonly string[]): Promise<readonly string[]> => {
+    const inner = await control.call('where', { actor });
+    const into = ['--mount', '--uts', '--ipc', '--net', '--pid'];
+    return [
+      ...[
+        'nsenter',
+        '--target',
+        String(first()),
+        ...(isRoot ? [] : ['--user', '--preserve-credentials']),
+        ...into,
+        '--',
+      ],
+      // What is started there ends with whoever started it, not only with the lab.
+      ...['setpriv', '--pdeathsig', 'KILL', 'env', `PATH=${searchPath(env)}`],
+      ...['nsenter', '--target', String(inner), '--mount', '--uts', '--net', '--', ...command],
+    ];
+  };
+  return {
+    name,
+    folder,
+    plan,
+    status: async () => ({ ...(await control.call('status', {})), pid: first() }),
+    attempt: (actor, attempts, options = {}) =>
+      control.call(
+        'attempt',
+        { actor, attempts, parallel: options.parallel ?? 64 },
+        options.signal === undefined ? {} : { signal: options.signal },
+      ),
+    exec: async (actor, command, options = {}) => {
+      const [program = '', ...args] = await enter(actor, command);
+      const finished = await runProgram(program, args, { ...options, env: { PATH: searchPath(env) } });
+      if (finished === null) throw new IoError('tool-missing', 'a lab needs `nsenter`, which is not installed');
+      return finished;
+    },
+    enter,
+    settled: async (options = {}) => {
+      await control.call('settled', { timeoutMs: options.timeoutMs ?? 30_000 });
+    },
+    close: () => control.close(),
+  };
 }

@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
+import { get } from 'node:http';
+import { inNetns } from './box/commands.ts';
+import { ownCommand } from './box/programs.ts';
+
+export interface AgentOptions {
+  readonly node: string;
+  readonly netns: string;
+  /** What the agent follows: `--server URL` or `--kubeconfig FILE`. */
+  readonly server: readonly [string, string];
+  readonly deny: 'drop' | 'reject';
+  /** Of its health, in the lab's folder. */
+  readonly socket: string;
+  readonly logFile: string;
+  readonly log: (line: string) => void;
+}
+
+/** The agent of one node, started again when it ends. */
+export interface Agent {
+  readonly node: string;
+  state(): { readonly state: 'starting' | 'ready' | 'failed'; readonly detail: string; readonly restarts: number };
+  /** Asks it. */
+  refresh(): Promise<boolean>;
+  stop(): void;
+}
+
+/** The command line of an agent in a lab: what any node would run, with its health on a socket. */
+export function agentCommand(options: AgentOptions): readonly string[] {
+  return [
+    ...ownCommand(),
+    'agent',
+    ...['--node', options.node],
+    ...options.server,
+    ...['--deny', options.deny],
+    ...['--listen', `unix:${options.socket}`],
+  ];
+}
+
+const RESTART_MS = 500;
+const LONGEST_RESTART_MS = 10_000;
+
+export function startAgent(options: AgentOptions): Agent {
+  let restarts = 0;
+  let ready = false;
+  let detail = 'has not answered yet';
+  let failed = false;
+  let stopped = false;
+  let end = (): void => undefined;
+  const start = (): void => {
+    const [program = '', ...args] = inNetns(options.netns, agentCommand(options));
+    const out = openSync(options.logFile, 'a', 0o600);
+    const child = spawn(program, args, { stdio: ['ignore', out, out] });
+    end = () => void child.kill('SIGTERM');
+    child.on('error', (error) => options.log(`agent of ${options.node}: ${error.message}`));
+    child.on('close', (code, signal) => {
+      ready = false;
+      if (stopped) return;
+      failed = true;
+      detail = `ended with ${signal ?? `exit code ${code}`}; its log is ${options.logFile}`;
+      options.log(`agent of ${options.node}: ${detail}`);
+      setTimeout(start, Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** Math.min(restarts, 5)));
+      restarts += 1;
+    });
+  };
+  start();
+  return {
+    node: options.node,
+    state: () => ({ state: ready ? 'ready' : failed ? 'failed' : 'starting', detail: ready ? '' : detail, restarts }),
+    refresh: async () => {
+      const answer = await ask(options.socket, '/readyz');
+      if (answer === null) ready = false;
+      else {
+        ready = answer.status === 200;
+        if (ready) failed = false;
+        else detail = answer.text.trim().split('\n').slice(0, 3).join('; ');
+      }
+      return ready;
+    },
+    stop: () => {
+      stopped = true;
+      end();
+    },
+  };
+}
+
+/** `null` when nobody answers. */
+function ask(socketPath: string, path: string): Promise<{ readonly status: number; readonly text: string } | null> {
+  return new Promise((resolve) => {
+    const request = get({ socketPath, path, timeout: 2000 }, (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      response.on('error', () => resolve(null));
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(null));
+  });
+}

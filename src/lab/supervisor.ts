@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { IoError, reasonOf } from '../io/io-error.ts';
+import { apiServer } from './api-server/api.ts';
+import { listenApi } from './api-server/server.ts';
+import { coverRun, makeBox } from './box/box.ts';
+import { type ControlHandlers, serveControl } from './control.ts';
+import type { LabStatus } from './status.ts';
+import { type LabSetup, readSetup } from './state-folder.ts';
+import { type Agent, startAgent } from './supervisor-agents.ts';
+
+/** The file that node runs as the first process of a box: `node FILE FOLDER`. */
+export const SUPERVISOR_PROGRAM: string = fileURLToPath(import.meta.url);
+
+const AGENT_READY_MS = 60_000;
+const AGENT_ASK_MS = 50;
+
+async function main(folder: string): Promise<void> {
+  const setup = readSetup(folder);
+  if (setup === null) throw new Error(`no setup in ${folder}`);
+  const say = (line: string): void => {
+    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+  };
+  // As first process of its namespace it gets no signal that it does not take.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
+  process.on('SIGHUP', () => undefined);
+  if (setup.lifetime === 'caller') process.stdin.on('end', () => process.exit(0)).resume();
+
+  const listeners = new Set<(line: string) => void>();
+  const progress = (line: string): void => {
+    say(line);
+    for (const listener of listeners) listener(line);
+  };
+  const lab = await start(folder, setup, progress);
+  const handlers: ControlHandlers = {
+    ready: async (_, tell) => {
+      listeners.add(tell);
+      try {
+        await lab.ready;
+        return null;
+      } finally {
+        listeners.delete(tell);
+      }
+    },
+    status: () => lab.status(),
+    attempt: async ({ actor, attempts, parallel }) => {
+      const { process: program, detail } = lab.actor(actor);
+      if (program === null) throw new IoError('unreachable', `\`${actor}\` does not run: ${detail}`);
+      return program.attempt(attempts, parallel);
+    },
+    where: async ({ actor }) => {
+      const { process: program, detail } = lab.actor(actor);
+      if (program === null) throw new IoError('unreachable', `\`${actor}\` does not run: ${detail}`);
+      return program.pid;
+    },
+    settled: async ({ timeoutMs }) => {
+      await lab.settled(timeoutMs);
+      return null;
+    },
+    down: async () => {
+      await lab.stop();
+      setImmediate(() => process.exit(0));
+      return null;
+    },
+  };
+  await serveControl(`${folder}/control.sock`, handlers);
+  lab.ready.catch((error: unknown) => {
+    say(`failed: ${reasonOf(error)}`);
+    // Whoever asked is told first.
+    setTimeout(() => process.exit(1), 500);
+  });
+}
+
+interface Lab {
+  readonly ready: Promise<void>;
+  actor(id: string): { readonly process: import('./pod/process.ts').PodProcess | null; readonly detail: string };
+  status(): Promise<LabStatus>;
+  settled(timeoutMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function start(folder: string, setup: LabSetup, progress: (line: string) => void): Promise<Lab> {
+  const { plan } = setup;
+  await coverRun(folder);
+  const { POD_PROGRAM } = await import('./pod.ts');
+  const box = makeBox({
+    plan,
+    cni: setup.cni,
+    deny: setup.deny,
+    folder: '/run/lab',
+    podProgram: POD_PROGRAM,
+    log: progress,
+  });
+  const agents = new Map<string, Agent>();
+
+  const build = async (): Promise<void> => {
+    progress(`making ${count(plan.nodes.length, 'node')}`);
+    await box.build();
+    const api = apiServer({ now: Date.now, uid: randomUUID, serviceRanges: plan.ranges.services });
+    api.seed(plan.objects.map(({ object }) => object.value));
+    const socket = `${folder}/api.sock`;
+    const listening = await listenApi(api, { path: socket });
+    chmodSync(socket, 0o600);
+    if (setup.agents) {
+      mkdirSync(`${folder}/agents`, { recursive: true });
+      for (const node of plan.nodes) {
+        const agent = startAgent({
+          node: node.name,
+          netns: box.netnsOf(node.name) ?? '',
+          server: ['--server', listening.url],
+          deny: setup.deny,
+          socket: `${folder}/agents/${node.name}.sock`,
+          logFile: `${folder}/agents/${node.name}.log`,
+          log: progress,
+        });
+        agents.set(node.name, agent);
+      }
+    }
+    progress(`starting ${count(plan.pods.length, 'pod')}`);
+    await box.addPods(plan.pods);
+    await box.setServices(plan.services, plan.dns);
+    if (setup.agents) {
+      progress(`waiting for ${count(agents.size, 'agent')}`);
+      await agentsReady(AGENT_READY_MS);
+    }
+  };
+
+  const agentsReady = async (timeoutMs: number): Promise<void> => {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const states = await Promise.all(
+        [...agents.values()].map(async (agent) => ({ agent, ready: await agent.refresh() })),
+      );
+      const missing = states.filter(({ ready }) => !ready);
+      if (missing.length === 0) return;
+      const hopeless = missing.find(({ agent }) => agent.state().restarts >= 5);
+      if (performance.now() > deadline || hopeless !== undefined) {
+        const [first] = hopeless === undefined ? missing : [hopeless];
+        throw new IoError(
+          'timeout',
+          `the agent of \`${first?.agent.node}\` is not ready: ${first?.agent.state().detail}`,
+          {
+            help: `its log is in \`${folder}/agents\``,
+          },
+        );
+      }
+      await sleep(AGENT_ASK_MS);
+    }
+  };
+
+  return {
+    ready: build(),
+    actor: (id) => {
+      const actor = box.actors.get(id);
+      if (actor === undefined) {
+        throw new IoError('not-found', `the lab has no \`${id}\``, { help: 'see `rampart lab status`' });
+      }
+      return actor;
+    },
+    status: async () => {
+      await Promise.all([...agents.values()].map((agent) => agent.refresh()));
+      return {
+        name: setup.name,
+        folder,
+        pid: 0,
+        since: setup.since,
+        cni: setup.cni,
+        deny: setup.deny,
+        apiserver: setup.apiserver ?? 'embedded',
+        nodes: plan.nodes.map(({ name, addresses, podCidrs }) => ({
+          name,
+          addresses,
+          podCidrs,
+          agent: agents.get(name)?.state() ?? { state: 'none' as const, detail: '', restarts: 0 },
+        })),
+        pods: box.pods().map(({ pod, state, detail, silent }) => ({
+          id: pod.id,
+          node: pod.node,
+          addresses: pod.addresses,
+          hostNetwork: pod.hostNetwork,
+          state,
+          detail,
+          listening: pod.listeners.filter(
+            (listener) =>
+              !silent.some(({ protocol, port }) => protocol === listener.protocol && port === listener.port),
+          ),
+          silent,
+        })),
+        outside: plan.outside.map(({ address }) => address),
+      };
+    },
+    settled: agentsReady,
+    stop: async () => {
+      for (const agent of agents.values()) agent.stop();
+    },
+  };
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+if (process.argv[1] === SUPERVISOR_PROGRAM) {
+  try {
+    await main(process.argv[2] ?? '');
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof IoError ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
+    );
+    process.exit(1);
+  }
+}
