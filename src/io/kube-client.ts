@@ -23,6 +23,8 @@ export interface ReceiveOptions {
   readonly signal?: AbortSignal;
   /** Without a byte for so long, the connection has failed. */
   readonly idleMs?: number;
+  /** The server has said 200; what follows may take its time. */
+  readonly onOpen?: () => void;
 }
 
 /** Speaks with one API server. */
@@ -282,7 +284,7 @@ export function openClient(first: Connection, options: ClientOptions = {}): Kube
   async function receive(
     path: string,
     onChunk: (chunk: Buffer) => void | Promise<void>,
-    { accept = 'application/json', signal, idleMs = timeoutMs }: ReceiveOptions = {},
+    { accept = 'application/json', signal, idleMs = timeoutMs, onOpen }: ReceiveOptions = {},
   ): Promise<Answer> {
     const call: Call = { method: 'GET', path, accept, signal, idleMs };
     // What the receiver throws is its own affair.
@@ -293,6 +295,7 @@ export function openClient(first: Connection, options: ClientOptions = {}): Kube
         const message = await exchange(call);
         const status = message.statusCode ?? 0;
         if (status === 200) {
+          onOpen?.();
           for await (const chunk of bytesOf(message)) {
             try {
               const busy = onChunk(chunk);
