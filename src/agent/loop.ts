@@ -1,0 +1,425 @@
+import { isFault, type Kernel, type KernelFault } from '../io/kernel.ts';
+import type { TableContent } from '../targets/nftables/table.ts';
+import type { Clock } from './clock.ts';
+import { type Closed, closedPolicies } from './closed-policies.ts';
+import { type Change, type Compiler, hand, handAll } from './compiler.ts';
+import { findCulprits } from './culprits.ts';
+import type { Observer } from './observer.ts';
+import type { AgentState, Batch } from './state.ts';
+
+/** May change while the loop runs. */
+export interface Timing {
+  /** How long the first event waits for others. */
+  readonly coalesceMs: number;
+  /** How long it waits at most, while others keep coming. */
+  readonly coalesceLimitMs: number;
+  /** How often the whole table is read back. */
+  readonly verifyMs: number;
+  /** How often somebody looks whether the table is there at all. */
+  readonly canaryMs: number;
+}
+
+export interface LoopOptions {
+  readonly state: AgentState;
+  /** An empty compiler; called again where the last one cannot be relied on any more. */
+  readonly makeCompiler: () => Compiler;
+  readonly kernel: Kernel;
+  readonly parse: (text: string) => TableContent | { readonly error: string; readonly line: number };
+  readonly timing: () => Timing;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  /** Does nothing but say whether our table is there. */
+  readonly canary: string;
+}
+
+/** How the loop stands. Times are those of its clock. */
+export interface LoopStatus {
+  /** The kernel has had what it should at least once. */
+  readonly synced: boolean;
+  readonly lastSuccess: number | null;
+  /** Since when something waits to get into the kernel. */
+  readonly pendingSince: number | null;
+  /** Since when the present piece of work runs. */
+  readonly workingSince: number | null;
+  readonly failure: string | null;
+  readonly failedPolicies: readonly string[];
+  /** `wall()` of the last success. */
+  readonly lastSuccessWall: number | null;
+}
+
+/** Keeps the kernel's table equal to what the compiler wants. */
+export interface Loop {
+  /** From now on the kernel may be written: everything that is watched was listed once. */
+  start(): void;
+  /** Something has changed. */
+  changed(): void;
+  /** What the compiler is made with has changed. */
+  recompile(reason: string): void;
+  status(): LoopStatus;
+  compiler(): Compiler;
+  /** Ends after the work at hand; the table stays. */
+  stop(): Promise<void>;
+  /** Resolves when nothing is left to do, or a sync has failed. */
+  idle(): Promise<void>;
+}
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 30_000;
+/** Events that follow each other within this time belong together. */
+const QUIET_MS = 10;
+const MOST_LATENCIES = 1000;
+
+/** A loop that has not been started. */
+export function syncLoop(options: LoopOptions): Loop {
+  const { state, kernel, clock, observer, timing } = options;
+  let compiler = options.makeCompiler();
+  const closed: Closed = closedPolicies(clock);
+  let started = false;
+  let stopped = false;
+  let working: Promise<void> | null = null;
+  let workingSince: number | null = null;
+  let cancelTimer: (() => void) | null = null;
+
+  let firstEvent: number | null = null;
+  let lastEvent = 0;
+  let arrivals: number[] = [];
+  let events = 0;
+  let created: number[] = [];
+
+  /** Whether the kernel is believed to have what the compiler thinks it has. */
+  let trusted = false;
+  /** The compiler must be given everything again, and why. */
+  let anew: string | null = null;
+  let retryAt: number | null = null;
+  let retryMs = FIRST_RETRY_MS;
+  let verifyAt = 0;
+  let canaryAt = 0;
+
+  /** Policies that were closed, and are opened with the next sync. */
+  const trying = new Set<string>();
+
+  let synced = false;
+  let lastSuccess: number | null = null;
+  let lastSuccessWall: number | null = null;
+  let failure: string | null = null;
+  let idlers: (() => void)[] = [];
+
+  function dueAt(): number {
+    const { coalesceMs, coalesceLimitMs } = timing();
+    const times = [verifyAt, canaryAt];
+    if (retryAt !== null) times.push(retryAt);
+    else if (firstEvent !== null) {
+      times.push(Math.min(firstEvent + coalesceLimitMs, Math.max(firstEvent + coalesceMs, lastEvent + QUIET_MS)));
+    } else if (anew !== null) times.push(0);
+    const again = closed.nextTry();
+    if (again !== null) times.push(again);
+    return Math.min(...times);
+  }
+
+  function schedule(): void {
+    if (!started || stopped || working !== null) return;
+    cancelTimer?.();
+    cancelTimer = clock.after(Math.max(0, dueAt() - clock.now()), () => {
+      cancelTimer = null;
+      workingSince = clock.now();
+      working = work().finally(() => {
+        working = null;
+        workingSince = null;
+        if (isIdle()) wakeIdlers();
+        schedule();
+      });
+    });
+  }
+
+  function isIdle(): boolean {
+    return stopped || retryAt !== null || (started && synced && firstEvent === null && !state.pending());
+  }
+
+  function wakeIdlers(): void {
+    for (const wake of idlers) wake();
+    idlers = [];
+  }
+
+  async function work(): Promise<void> {
+    const now = clock.now();
+    if (retryAt !== null && retryAt > now) {
+      // A kernel that cannot be written is not looked after, either.
+      verifyAt = Math.max(verifyAt, retryAt);
+      canaryAt = Math.max(canaryAt, retryAt);
+      return;
+    }
+    if (synced && canaryAt <= now && verifyAt > now) await lookForTable();
+    if (verifyAt <= now) trusted = false;
+    const tried = closed.takeDue();
+    for (const id of tried) trying.add(id);
+    if (firstEvent !== null || retryAt !== null || anew !== null || !trusted || trying.size > 0) {
+      await sync();
+    }
+  }
+
+  async function lookForTable(): Promise<void> {
+    canaryAt = clock.now() + timing().canaryMs;
+    const fault = await kernel.check(options.canary);
+    if (fault?.kind === 'refused') trusted = false;
+  }
+
+  async function sync(): Promise<void> {
+    const begun = clock.now();
+    // Before anything is compiled: what is found tells which numbers to go on with, and what somebody else has changed.
+    const unread = trusted ? null : await reread();
+    if (unread !== null) {
+      fail(textOf(unread));
+      return;
+    }
+    const compileMs = await compile(takeBatch());
+    if (compileMs === null) return;
+    const outcome = await bring();
+    if (outcome.kind === 'failed') {
+      fail(outcome.message);
+      return;
+    }
+    const now = clock.now();
+    synced = true;
+    lastSuccess = now;
+    lastSuccessWall = clock.wall();
+    failure = null;
+    retryAt = null;
+    retryMs = FIRST_RETRY_MS;
+    for (const id of trying) if (!closed.has(id)) observer.policyHealed(id);
+    trying.clear();
+    const wall = clock.wall();
+    observer.committed({
+      changes: outcome.changes,
+      tightens: outcome.tightens,
+      replaced: outcome.replaced,
+      compileMs,
+      nftMs: now - begun - compileMs,
+      latencies: arrivals.map((at) => now - at),
+      events,
+      sinceCreation: created.map((at) => Math.max(0, wall - at)),
+    });
+    arrivals = [];
+    created = [];
+    events = 0;
+  }
+
+  function takeBatch(): Batch {
+    firstEvent = null;
+    const batch = state.drain();
+    for (const notice of batch.notices) observer.noticed(notice);
+    for (const { before, after } of batch.policies) {
+      const id = (after ?? before)?.id;
+      if (id === undefined) continue;
+      if (closed.forget(id)) observer.policyHealed(id);
+      const at = state.createdOf(id);
+      if (synced && before === null && at !== null && created.length < MOST_LATENCIES) created.push(at);
+    }
+    return batch;
+  }
+
+  /** How long it took; `null` if that is impossible, which has been said. */
+  async function compile(batch: Batch): Promise<number | null> {
+    const begun = clock.now();
+    const reasons = [...batch.reload, ...(anew === null ? [] : [anew])];
+    compiler.close(closed.ids());
+    try {
+      if (anew === null) hand(batch, compiler, state);
+      else handAll(compiler, state);
+    } catch (error) {
+      reasons.push('exception');
+      observer.failed(`compiling failed, and is begun again: ${String(error)}`, 0);
+      const again = await compileAgain();
+      if (again !== null) {
+        anew = 'exception';
+        fail(again);
+        return null;
+      }
+    }
+    anew = null;
+    const ms = clock.now() - begun;
+    if (reasons.length > 0) observer.loaded(reasons, ms);
+    return ms;
+  }
+
+  async function compileAgain(): Promise<string | null> {
+    compiler = options.makeCompiler();
+    const unread = await reread();
+    if (unread !== null) return textOf(unread);
+    compiler.close(closed.ids());
+    try {
+      handAll(compiler, state);
+      return null;
+    } catch (error) {
+      trusted = false;
+      return `compiling failed: ${String(error)}`;
+    }
+  }
+
+  function fail(message: string): void {
+    failure = message;
+    retryAt = clock.now() + retryMs;
+    observer.failed(message, retryMs);
+    retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+  }
+
+  type Outcome =
+    | { readonly kind: 'fine'; readonly changes: number; readonly tightens: boolean; readonly replaced: boolean }
+    | { readonly kind: 'failed'; readonly message: string };
+
+  /** Brings the kernel to what is wanted, by the smallest means that work. */
+  async function bring(): Promise<Outcome> {
+    if (!compiler.desired.pending()) return { kind: 'fine', changes: 0, tightens: false, replaced: false };
+    const first = compiler.desired.transaction();
+    const fault = await apply(first);
+    if (fault === null) return done(first, false);
+    if (fault.kind === 'broken') return failed(fault);
+    // Perhaps the kernel has something else than was thought.
+    const unreadAgain = await reread();
+    if (unreadAgain !== null) return failed(unreadAgain);
+    if (!compiler.desired.pending()) return { kind: 'fine', changes: 0, tightens: false, replaced: false };
+    const second = compiler.desired.transaction();
+    const secondFault = await apply(second);
+    if (secondFault === null) return done(second, false);
+    if (secondFault.kind === 'broken') return failed(secondFault);
+    return (await replace()) ?? closeCulprits(secondFault);
+  }
+
+  async function replace(): Promise<Outcome | null> {
+    const whole = compiler.desired.replaceAll();
+    const fault = await apply(whole);
+    if (fault === null) return done(whole, true);
+    trusted = false;
+    return fault.kind === 'broken' ? failed(fault) : null;
+  }
+
+  /** Finds the policies that the kernel does not take, and closes their pods, so that all others are served. */
+  async function closeCulprits(fault: KernelFault): Promise<Outcome> {
+    const suspects = state.policyIds().filter((id) => !closed.has(id));
+    const found = await findCulprits(suspects, async (closing) => {
+      compiler.close(new Set([...closed.ids(), ...closing]));
+      compiler.settle();
+      return await check(compiler.desired.replaceAll());
+    });
+    if (found.kind !== 'found') {
+      compiler.close(closed.ids());
+      compiler.settle();
+      trusted = false;
+      return failed(found.kind === 'broken' ? found.fault : fault);
+    }
+    for (const id of found.culprits) {
+      closed.add(id);
+      if (!trying.delete(id)) observer.policyFailed(id, textOf(fault));
+    }
+    compiler.close(closed.ids());
+    compiler.settle();
+    const whole = compiler.desired.replaceAll();
+    const last = await apply(whole);
+    return last === null ? done(whole, true) : failed(last);
+  }
+
+  /** Reads the table, so that what is thought of the kernel is true again. `null` if that worked. */
+  async function reread(): Promise<KernelFault | null> {
+    const answer = await kernel.list();
+    verifyAt = clock.now() + timing().verifyMs;
+    canaryAt = clock.now() + timing().canaryMs;
+    if (isFault(answer)) {
+      observer.ran(answer.kind, 0);
+      trusted = false;
+      return answer;
+    }
+    const { text } = answer;
+    const content = text === null ? null : options.parse(text);
+    if (content !== null && 'error' in content) {
+      // Nothing of it can be taken over: rebasing on nothing replaces it as a whole.
+      compiler.desired.rebase(null);
+      observer.drifted('unreadable', [`line ${content.line}: ${content.error}`]);
+    } else {
+      const { drift } = compiler.desired.rebase(content);
+      if (synced && drift.length > 0) observer.drifted(content === null ? 'gone' : 'changed', drift);
+    }
+    trusted = true;
+    return null;
+  }
+
+  async function apply(change: Change): Promise<KernelFault | null> {
+    const begun = clock.now();
+    const fault = await kernel.apply(change.text);
+    observer.ran(fault?.kind ?? 'ok', clock.now() - begun);
+    if (fault === null) compiler.desired.commit();
+    else trusted = false;
+    return fault;
+  }
+
+  function check(change: Change): Promise<KernelFault | null> {
+    return kernel.check(change.text);
+  }
+
+  function done(change: Change, replaced: boolean): Outcome {
+    trusted = true;
+    const { changes, tightens } = change;
+    return { kind: 'fine', changes, tightens, replaced };
+  }
+
+  function failed(fault: KernelFault): Outcome {
+    trusted = false;
+    return { kind: 'failed', message: textOf(fault) };
+  }
+
+  return {
+    start() {
+      if (started) return;
+      started = true;
+      firstEvent ??= clock.now();
+      lastEvent = firstEvent;
+      schedule();
+    },
+
+    changed() {
+      const now = clock.now();
+      firstEvent ??= now;
+      lastEvent = now;
+      events++;
+      if (started && arrivals.length < MOST_LATENCIES) arrivals.push(now);
+      schedule();
+    },
+
+    recompile(reason) {
+      compiler = options.makeCompiler();
+      trusted = false;
+      anew = reason;
+      schedule();
+    },
+
+    status: () => ({
+      synced,
+      lastSuccess,
+      lastSuccessWall,
+      pendingSince: firstEvent ?? (failure === null ? null : (arrivals[0] ?? lastSuccess)),
+      workingSince,
+      failure,
+      failedPolicies: [...closed.ids()],
+    }),
+
+    compiler: () => compiler,
+
+    async stop() {
+      stopped = true;
+      cancelTimer?.();
+      await working;
+      wakeIdlers();
+    },
+
+    idle() {
+      if (working === null && isIdle()) return Promise.resolve();
+      return new Promise((resolve) => {
+        idlers.push(resolve);
+      });
+    },
+  };
+}
+
+function textOf(fault: KernelFault): string {
+  if (fault.kind === 'broken') return fault.message;
+  const where = fault.line === null ? '' : ` (line ${fault.line})`;
+  return `nft refuses${where}: ${fault.message}${fault.excerpt === null ? '' : `: \`${fault.excerpt}\``}`;
+}

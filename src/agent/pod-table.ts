@@ -1,0 +1,257 @@
+import { type Family, type Ip, sameIp } from '../base/ip.ts';
+import type { Interner } from '../cluster/intern.ts';
+import type { EarlyAddresses } from '../io/cni-cache.ts';
+import type { KubeObject } from '../manifest/object.ts';
+import type { ContainerPort, Pod } from '../model/cluster.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Labels } from '../model/selector.ts';
+import { isUndecodable, keyOf, type SeenPod, seenPod } from './objects.ts';
+
+/** `before` is what was given out last. */
+export interface PodChange {
+  readonly before: Pod | null;
+  readonly after: Pod | null;
+}
+
+/** One pod that holds addresses, or may soon. */
+interface Held {
+  /** With the addresses that it claims. */
+  pod: Pod;
+  uid: string;
+  created: string;
+  /** Its addresses are those of its status, not early ones. */
+  settled: boolean;
+  gone: boolean;
+  /** What was given out last: with the addresses that it owns. */
+  given: Pod | null;
+}
+
+/** The pods of the cluster that own addresses; what has changed of them is collected until it is asked for. */
+export interface PodTable {
+  /** Takes in a pod as it is now. */
+  put(shared: Interner, object: KubeObject, diagnostics: Diagnostic[]): void;
+  remove(key: string): void;
+  /** Removes every pod whose key is not among these. */
+  keep(keys: ReadonlySet<string>): void;
+  early(key: string, addresses: EarlyAddresses | null): void;
+  pending(): boolean;
+  /** What has changed since the last call, in an order in which no two pods ever have one address. */
+  drain(): readonly PodChange[];
+  /** The pods as they were last given out. */
+  given(): IterableIterator<Pod>;
+  /** How many of them are in the namespace. */
+  countIn(namespace: string): number;
+  undecodable(): number;
+  readonly size: () => number;
+}
+
+const NO_ADDRESSES: readonly Ip[] = [];
+
+/** A table of pods, seen from `node`. */
+export function podTable(node: string): PodTable {
+  const pods = new Map<string, Held>();
+  const earlies = new Map<string, EarlyAddresses>();
+  /** Who claims an address: mostly one pod. */
+  const claims: Readonly<Record<Family, Map<bigint, Held | Held[]>>> = { 4: new Map(), 6: new Map() };
+  const dirty = new Set<Held>();
+  const perNamespace = new Map<string, number>();
+  let undecodable = 0;
+
+  function claim(held: Held): void {
+    for (const { family, value } of held.pod.addresses) {
+      const others = claims[family].get(value);
+      if (others === undefined) claims[family].set(value, held);
+      else {
+        const all = Array.isArray(others) ? others : [others];
+        for (const other of all) dirty.add(other);
+        claims[family].set(value, [...all, held]);
+      }
+    }
+  }
+
+  function release(held: Held): void {
+    for (const { family, value } of held.pod.addresses) {
+      const claimants = claims[family].get(value);
+      if (!Array.isArray(claimants)) {
+        if (claimants === held) claims[family].delete(value);
+        continue;
+      }
+      const rest = claimants.filter((other) => other !== held);
+      for (const other of rest) dirty.add(other);
+      const [only] = rest;
+      if (only !== undefined && rest.length === 1) claims[family].set(value, only);
+      else claims[family].set(value, rest);
+    }
+  }
+
+  /** Of several pods with one address the newest owns it. */
+  function owns(held: Held, { family, value }: Ip): boolean {
+    const claimants = claims[family].get(value);
+    if (!Array.isArray(claimants)) return claimants === held;
+    return claimants.every((other) => other === held || isNewer(held, other));
+  }
+
+  function drop(key: string, held: Held): void {
+    pods.delete(key);
+    release(held);
+    held.gone = true;
+    if (held.given === null) dirty.delete(held);
+    else dirty.add(held);
+  }
+
+  function claimed(key: string, seen: SeenPod): { readonly pod: Pod; readonly settled: boolean } {
+    if (seen.pod.addresses.length > 0) return { pod: seen.pod, settled: true };
+    const early = earlies.get(key);
+    const isSame = early !== undefined && early.uid === seen.uid;
+    return { pod: isSame ? { ...seen.pod, addresses: early.addresses } : seen.pod, settled: false };
+  }
+
+  function want(held: Held): Pod | null {
+    if (held.gone) return null;
+    const { pod, given } = held;
+    const owned = pod.addresses.every((ip) => owns(held, ip))
+      ? pod.addresses
+      : pod.addresses.filter((ip) => owns(held, ip));
+    if (owned.length === 0) return null;
+    const wanted = owned === pod.addresses ? pod : { ...pod, addresses: owned };
+    return given !== null && samePod(given, wanted) ? given : wanted;
+  }
+
+  function give(held: Held, after: Pod | null): void {
+    const { given: before } = held;
+    held.given = after;
+    count(before, -1);
+    count(after, 1);
+  }
+
+  function count(pod: Pod | null, by: 1 | -1): void {
+    if (pod === null) return;
+    const now = (perNamespace.get(pod.namespace) ?? 0) + by;
+    if (now === 0) perNamespace.delete(pod.namespace);
+    else perNamespace.set(pod.namespace, now);
+    if (isUndecodable(pod)) undecodable += by;
+  }
+
+  return {
+    put(shared, object, diagnostics) {
+      const seen = seenPod(shared, object, diagnostics);
+      const key = keyOf({ namespace: seen.pod.namespace, name: seen.pod.name });
+      const held = pods.get(key);
+      // The agent has no use for a pod that shares its node's addresses, or will never have any.
+      const matters = !seen.finished && !seen.pod.hostNetwork && seen.pod.node !== null;
+      const { pod, settled } = claimed(key, seen);
+      if (!matters || (pod.addresses.length === 0 && pod.node !== node)) {
+        if (held !== undefined) drop(key, held);
+        return;
+      }
+      if (held === undefined) {
+        const { uid, created } = seen;
+        const added: Held = { pod, uid, created, settled, gone: false, given: null };
+        pods.set(key, added);
+        claim(added);
+        dirty.add(added);
+        return;
+      }
+      held.settled = settled;
+      if (held.uid === seen.uid && held.created === seen.created && samePod(held.pod, pod)) return;
+      release(held);
+      held.pod = pod;
+      held.uid = seen.uid;
+      held.created = seen.created;
+      claim(held);
+      dirty.add(held);
+    },
+
+    remove(key) {
+      const held = pods.get(key);
+      if (held !== undefined) drop(key, held);
+    },
+
+    keep(keys) {
+      for (const [key, held] of pods) if (!keys.has(key)) drop(key, held);
+    },
+
+    early(key, addresses) {
+      if (addresses === null) earlies.delete(key);
+      else earlies.set(key, addresses);
+      const held = pods.get(key);
+      if (held === undefined || held.settled) return;
+      const isSame = addresses !== null && addresses.uid === held.uid;
+      const next = isSame ? addresses.addresses : NO_ADDRESSES;
+      if (sameAddresses(next, held.pod.addresses)) return;
+      release(held);
+      held.pod = { ...held.pod, addresses: next };
+      claim(held);
+      dirty.add(held);
+    },
+
+    pending: () => dirty.size > 0,
+
+    drain() {
+      const losses: PodChange[] = [];
+      const gains: PodChange[] = [];
+      for (const held of dirty) {
+        const after = want(held);
+        const { given: before } = held;
+        if (after === before) continue;
+        give(held, after);
+        const loses =
+          before !== null &&
+          (after === null || before.addresses.some((ip) => !after.addresses.some((kept) => sameIp(kept, ip))));
+        // Another pod may have what this one loses: all losses come first.
+        if (!loses) gains.push({ before, after });
+        else {
+          losses.push({ before, after: null });
+          if (after !== null) gains.push({ before: null, after });
+        }
+      }
+      dirty.clear();
+      return [...losses, ...gains];
+    },
+
+    *given() {
+      for (const { given } of pods.values()) if (given !== null) yield given;
+    },
+
+    countIn: (namespace) => perNamespace.get(namespace) ?? 0,
+    undecodable: () => undecodable,
+    size: () => pods.size,
+  };
+}
+
+function isNewer(a: Held, b: Held): boolean {
+  return a.created === b.created ? a.uid > b.uid : a.created > b.created;
+}
+
+function samePod(a: Pod, b: Pod): boolean {
+  return (
+    a === b ||
+    (sameLabels(a.labels, b.labels) &&
+      samePorts(a.ports, b.ports) &&
+      sameAddresses(a.addresses, b.addresses) &&
+      a.node === b.node)
+  );
+}
+
+function sameAddresses(a: readonly Ip[], b: readonly Ip[]): boolean {
+  return a === b || (a.length === b.length && a.every((ip, i) => sameIp(ip, b[i] ?? ip)));
+}
+
+/** Whether two label sets are equal; `null` stands for unknown labels. */
+export function sameLabels(a: Labels | null, b: Labels | null): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || a.size !== b.size) return false;
+  for (const [key, value] of a) if (b.get(key) !== value) return false;
+  return true;
+}
+
+function samePorts(a: readonly ContainerPort[], b: readonly ContainerPort[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  return a.every((port, i) => {
+    const other = b[i];
+    return (
+      other !== undefined && port.name === other.name && port.port === other.port && port.protocol === other.protocol
+    );
+  });
+}

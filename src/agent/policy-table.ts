@@ -1,0 +1,121 @@
+import type { Fragment, TierSlot } from '../kinds/kind.ts';
+import type { KubeObject } from '../manifest/object.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { ObjectRef } from '../model/origin.ts';
+import type { Policy } from '../model/program.ts';
+import { digestOf, keyOf, type SeenPolicy, seenPolicy } from './objects.ts';
+
+/** `before` is what was given out last; both are of one tier. */
+export interface PolicyChange {
+  readonly tier: TierSlot;
+  readonly before: Policy | null;
+  readonly after: Policy | null;
+}
+
+/** What there is to say of an object; nothing any more where the list is empty. */
+export interface Notice {
+  readonly object: ObjectRef;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+interface Entry {
+  seen: SeenPolicy | null;
+  given: Fragment | null;
+}
+
+/** The policies of the cluster, lowered; what has changed of them is collected until it is asked for. */
+export interface PolicyTable {
+  put(object: KubeObject, notices: Notice[]): void;
+  remove(kind: string, key: string, notices: Notice[]): void;
+  /** Removes every policy of the kind whose key is not among these. */
+  keep(kind: string, keys: ReadonlySet<string>, notices: Notice[]): void;
+  pending(): boolean;
+  drain(): readonly PolicyChange[];
+  /** The policies as they were last given out. */
+  given(): readonly Fragment[];
+  /** `metadata.creationTimestamp` of the policy of that id. */
+  createdOf(id: string): number | null;
+  size(): number;
+}
+
+/** An empty table of policies. */
+export function policyTable(): PolicyTable {
+  const kinds = new Map<string, Map<string, Entry>>();
+  const dirty = new Set<Entry>();
+  const created = new Map<string, number>();
+
+  function removeFrom(entries: Map<string, Entry>, key: string, notices: Notice[]): void {
+    const entry = entries.get(key);
+    if (entry === undefined) return;
+    entries.delete(key);
+    const { seen } = entry;
+    if (seen !== null) {
+      created.delete(seen.fragment.policy.id);
+      if (seen.diagnostics.length > 0) notices.push({ object: seen.fragment.policy.origin.object, diagnostics: [] });
+    }
+    entry.seen = null;
+    if (entry.given === null) dirty.delete(entry);
+    else dirty.add(entry);
+  }
+
+  return {
+    put(object, notices) {
+      const { kind } = object.ref;
+      const key = keyOf(object.ref);
+      const entries = kinds.get(kind) ?? new Map<string, Entry>();
+      kinds.set(kind, entries);
+      const entry = entries.get(key);
+      const digest = digestOf(object);
+      if (entry?.seen?.digest === digest) return;
+      const seen = seenPolicy(object, digest);
+      if (seen === null) return;
+      const known = entry ?? { seen: null, given: null };
+      const before = known.seen?.diagnostics.length ?? 0;
+      if (seen.diagnostics.length > 0 || before > 0) {
+        notices.push({ object: object.ref, diagnostics: seen.diagnostics });
+      }
+      known.seen = seen;
+      entries.set(key, known);
+      if (seen.created !== null) created.set(seen.fragment.policy.id, seen.created);
+      dirty.add(known);
+    },
+
+    remove(kind, key, notices) {
+      const entries = kinds.get(kind);
+      if (entries !== undefined) removeFrom(entries, key, notices);
+    },
+
+    keep(kind, keys, notices) {
+      const entries = kinds.get(kind);
+      if (entries === undefined) return;
+      for (const key of [...entries.keys()]) if (!keys.has(key)) removeFrom(entries, key, notices);
+    },
+
+    pending: () => dirty.size > 0,
+
+    drain() {
+      const changes: PolicyChange[] = [];
+      for (const entry of dirty) {
+        const { given } = entry;
+        const next = entry.seen?.fragment ?? null;
+        entry.given = next;
+        if (given !== null && next !== null && given.slot === next.slot) {
+          changes.push({ tier: given.slot, before: given.policy, after: next.policy });
+          continue;
+        }
+        if (given !== null) changes.push({ tier: given.slot, before: given.policy, after: null });
+        if (next !== null) changes.push({ tier: next.slot, before: null, after: next.policy });
+      }
+      dirty.clear();
+      return changes;
+    },
+
+    given: () =>
+      [...kinds.values()].flatMap((entries) =>
+        [...entries.values()].flatMap(({ given }) => (given === null ? [] : [given])),
+      ),
+
+    createdOf: (id) => created.get(id) ?? null,
+    size: () => [...kinds.values()].reduce((sum, entries) => sum + entries.size, 0),
+  };
+}
