@@ -18,6 +18,8 @@ export interface Stream {
   raw(text: string | Buffer): void;
   end(): void;
   drop(): void;
+  /** Bytes that the client has not read yet, nor the kernel for it. */
+  pending(): number;
   /** Whether the client has gone. */
   readonly gone: Promise<void>;
 }
@@ -104,6 +106,7 @@ function askedOf(query: URLSearchParams, request: IncomingMessage, response: Ser
         raw: (text) => response.write(text),
         end: () => response.end(),
         drop: () => response.destroy(),
+        pending: () => response.writableLength,
         gone,
       };
     },
