@@ -59,13 +59,16 @@ export function readDockerfile(text) {
   let program = [];
   for (const line of lines.slice(last + 1)) {
     const installs =
-      /^RUN apt-get update && apt-get install -y --no-install-recommends ([a-z0-9.+ -]+) && rm -rf [\w/* ]+$/.exec(line);
+      /^RUN apt-get update && apt-get install -y --no-install-recommends ([a-z0-9.+ -]+) && rm -rf [\w/* ]+$/.exec(
+        line,
+      );
     const copy = /^COPY --from=build (\/\S+) (\/\S+)$/.exec(line);
     const entry = /^ENTRYPOINT (\[.*\])$/.exec(line);
     if (installs !== null) packages.push(...(installs[1] ?? '').split(' ').filter((name) => name !== ''));
     else if (copy !== null) copies.push({ from: copy[1] ?? '', to: copy[2] ?? '' });
     else if (entry !== null) program = JSON.parse(entry[1] ?? '');
-    else if (!/^(ENV|USER|CMD) /.test(line)) throw new Error(`an instruction that this script cannot carry out: ${line}`);
+    else if (!/^(ENV|USER|CMD) /.test(line))
+      throw new Error(`an instruction that this script cannot carry out: ${line}`);
   }
   if (program.length === 0) throw new Error('there is no ENTRYPOINT');
   return { suite, packages, copies, program };

@@ -48,11 +48,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* A value that the chart decides comes first, so that a key of the same name in `config` is refused, not hidden. */}}
-{{- define "rampart.http.host" -}}
-{{- .Values.http.host | default "::" -}}
-{{- end -}}
-
 {{/* The alerts and the dashboard rest on these two labels, whatever the release is called. */}}
 {{- define "rampart.scraping" -}}
 path: /metrics

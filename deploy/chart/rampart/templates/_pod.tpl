@@ -17,11 +17,13 @@ env:
       fieldRef:
         fieldPath: spec.nodeName
   - name: RAMPART_AGENT_LISTEN
+    {{- if contains ":" .Values.http.host }}
+    value: {{ printf "[%s]:%v" .Values.http.host .Values.http.port | quote }}
+    {{- else }}
     value: {{ printf "%s:%v" .Values.http.host .Values.http.port | quote }}
-  {{- if .Values.cniCache.enabled }}
+    {{- end }}
   - name: RAMPART_AGENT_CNI_CACHE
-    value: /var/lib/cni
-  {{- end }}
+    value: {{ ternary "/var/lib/cni" "" .Values.cniCache.enabled | quote }}
   {{- if .Values.taint.enabled }}
   - name: RAMPART_AGENT_TAINT
     value: {{ .Values.taint.key | quote }}
@@ -41,8 +43,6 @@ env:
 - name: config
   mountPath: /etc/rampart
   readOnly: true
-- name: run
-  mountPath: /run/rampart
 {{- if .Values.cniCache.enabled }}
 - name: cni
   mountPath: /var/lib/cni

@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NodeCluster } from './cluster.ts';
+import { AGENT, type Installation, NAMESPACE } from './install.ts';
+import { addresses, from, pod, policy, remove, settled, start } from './workload.ts';
+
+type Get = () => NodeCluster;
+
+/** What Kubernetes itself needs goes on under policies. */
+export function kubernetesItself(get: Get): void {
+  describe('under a policy that denies everything', () => {
+    const space = 'e2e-deny';
+    beforeAll(async () => {
+      const c = get();
+      await c.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } });
+      await c.apply(policy(space, 'deny', null, { ingress: [], egress: [] }));
+    });
+    afterAll(() => remove(get(), space));
+
+    it('kubelet probes by HTTP and TCP succeed, and go on', async () => {
+      const probe = (spec: object): object => ({ ...spec, periodSeconds: 1, failureThreshold: 1 });
+      const c = get();
+      await start(
+        c,
+        space,
+        pod(space, 'http', { node: 'node1', probe: probe({ httpGet: { path: '/healthz', port: 8080 } }) }),
+        pod(space, 'tcp', { node: 'node2', probe: probe({ tcpSocket: { port: 8080 } }) }),
+      );
+      const ready = async (): Promise<string> =>
+        c.kubectl('-n', space, 'get', 'pods', '-o=jsonpath={.items[*].status.containerStatuses[*].ready}');
+      const seen = new Set<string>();
+      for (let i = 0; i < 10; i++) {
+        seen.add(await ready());
+        await new Promise((done) => setTimeout(done, 500));
+      }
+      expect([...seen]).toEqual(['true true']);
+    });
+
+    it('names are not resolved until DNS is allowed, and then they are', async () => {
+      const c = get();
+      const dns = { ports: [{ port: 53, protocol: 'UDP' }, { port: 53 }], to: [{ namespaceSelector: system }] };
+      const name = { host: `server.${space}.svc.cluster.local`, port: 8080 };
+      await start(c, space, pod(space, 'asker', { node: 'node2' }), pod(space, 'server', { node: 'node1' }), {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { namespace: space, name: 'server' },
+        spec: { selector: { pod: 'server' }, ports: [{ port: 8080, targetPort: 'http' }] },
+      });
+      const asker = from(c, space, 'asker');
+      const to = [{ podSelector: { matchLabels: { pod: 'server' } } }];
+      await c.apply(
+        policy(space, 'asker', 'asker', { egress: [{ to }] }),
+        policy(space, 'server', 'server', {
+          ingress: [{ from: [{ podSelector: { matchLabels: { pod: 'asker' } } }] }],
+        }),
+      );
+      const [address] = await addresses(c, space, 'server');
+      expect(await settled(asker, { host: address, port: 8080 }, 'connected')).toBe('connected');
+      expect(await asker(name)).not.toBe('connected');
+      await c.apply(policy(space, 'asker', 'asker', { egress: [{ to }, dns] }));
+      expect(await settled(asker, name, 'connected')).toBe('connected');
+    });
+  });
+}
+
+const system = { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } };
+
+/** The rights of every account that is signed in, and those of the chart; written by hand, after the chart's documentation. */
+const RIGHTS: ReadonlyMap<string, string> = new Map([
+  ['namespaces', 'list watch'],
+  ['nodes', 'list watch'],
+  ['pods', 'list watch'],
+  ['networkpolicies.networking.k8s.io', 'list watch'],
+  ['adminnetworkpolicies.policy.networking.k8s.io', 'list watch'],
+  ['baselineadminnetworkpolicies.policy.networking.k8s.io', 'list watch'],
+  ['clusternetworkpolicies.policy.networking.k8s.io', 'list watch'],
+  ['adminnetworkpolicies.policy.networking.k8s.io/status', 'patch'],
+  ['baselineadminnetworkpolicies.policy.networking.k8s.io/status', 'patch'],
+  ['clusternetworkpolicies.policy.networking.k8s.io/status', 'patch'],
+  ['events', 'create patch'],
+]);
+/** Of every signed-in user: who am I, and what may I. */
+const EVERYBODY = /^self\w+reviews\./;
+
+/** The rights with which it runs. */
+export function rights(get: Get): void {
+  describe('the rights of the agent', () => {
+    it('are those of the chart, and no more', async () => {
+      const as = `--as=system:serviceaccount:${NAMESPACE}:${AGENT}`;
+      const lines = (await get().kubectl('auth', 'can-i', '--list', as)).split('\n').slice(1);
+      const found = new Map<string, string>();
+      for (const line of lines) {
+        const resource = /^\S+/.exec(line)?.[0]; // lines of URLs begin with blanks
+        const verbs = /\[([^\]]*)\]\s*$/.exec(line)?.[1];
+        if (resource === undefined || verbs === undefined || EVERYBODY.test(resource)) continue;
+        found.set(resource, verbs.split(' ').sort().join(' '));
+      }
+      expect([...found].sort()).toEqual([...RIGHTS].sort());
+    });
+
+    it('suffice', async () => {
+      const c = get();
+      const logs = await c.kubectl('-n', NAMESPACE, 'logs', `daemonset/${AGENT}`, '--all-pods', '--tail=-1');
+      expect(logs.length).toBeGreaterThan(0);
+      expect(logs.split('\n').filter((line) => /forbidden|cannot (list|watch|patch|create)/i.test(line))).toEqual([]);
+    });
+  });
+}
+
+/** Replacing all agents while connections are made and held. */
+export function upgrade(get: Get, installed: () => Installation): void {
+  describe('an upgrade under traffic', () => {
+    const space = 'e2e-upgrade';
+    beforeAll(async () => {
+      const c = get();
+      await start(
+        c,
+        space,
+        pod(space, 'server', { node: 'node1' }),
+        pod(space, 'closed', { node: 'node1' }),
+        pod(space, 'client', { node: 'node2' }),
+        policy(space, 'server', 'server', {
+          ingress: [{ from: [{ podSelector: { matchLabels: { pod: 'client' } } }], ports: [{ port: 8080 }] }],
+        }),
+        policy(space, 'closed', 'closed', { ingress: [] }),
+      );
+    });
+    afterAll(() => remove(get(), space));
+
+    it('opens nothing, and cuts nothing', async () => {
+      const c = get();
+      const [server] = await addresses(c, space, 'server');
+      const [closed] = await addresses(c, space, 'closed');
+      const client = from(c, space, 'client');
+      expect(await settled(client, { host: server, port: 8080 }, 'connected')).toBe('connected');
+      expect(await settled(client, { host: closed, port: 8080 }, 'timeout')).toBe('timeout');
+
+      // Two minutes at most, in case that nobody makes the file that ends it.
+      const script = `
+        end=$(( $(date +%s) + 120 ))
+        over() { [ -e /tmp/stop ] || [ $(date +%s) -ge $end ]; }
+        ( until over; do /agnhost connect ${server}:8080 --timeout=1s >/dev/null 2>&1 && echo new-fine || echo new-cut; done ) &
+        ( until over; do /agnhost connect ${closed}:8080 --timeout=200ms >/dev/null 2>&1 && echo closed-opened || echo closed-fine; done ) &
+        ( until over; do printf 'GET /hostname HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'; sleep 0.1; echo asked >&2; done ) |
+          nc ${server} 8080 | while read -r line; do case $line in HTTP/1.1*200*) echo held-answered;; esac; done
+        echo held-ended
+        wait`;
+      const running = c.tryKubectl('-n', space, 'exec', 'client', '--', 'sh', '-c', script);
+      await installed().upgrade('podAnnotations.upgrade=one');
+      await installed().upgrade('podAnnotations.upgrade=two');
+      await c.kubectl('-n', space, 'exec', 'client', '--', 'touch', '/tmp/stop');
+      const { stdout, stderr } = await running;
+      const count = (word: string): number => stdout.split('\n').filter((line) => line === word).length;
+      const asked = stderr.split('\n').filter((line) => line === 'asked').length;
+      expect([count('new-cut'), count('closed-opened')]).toEqual([0, 0]);
+      expect(count('new-fine')).toBeGreaterThan(50);
+      expect(count('closed-fine')).toBeGreaterThan(20);
+      expect(asked).toBeGreaterThan(50);
+      // The answer to the last request may come after the end.
+      expect(count('held-answered')).toBeGreaterThanOrEqual(asked - 2);
+    });
+  });
+}
+
+/** A node joins, and leaves. */
+export function nodesComeAndGo(get: Get, installed: () => Installation): void {
+  describe('a node that joins and leaves', () => {
+    const space = 'e2e-nodes';
+    beforeAll(async () => {
+      const c = get();
+      const peers = [{ podSelector: { matchLabels: { friend: 'yes' } } }];
+      await start(
+        c,
+        space,
+        pod(space, 'server', { node: 'node1' }),
+        policy(space, 'server', 'server', { ingress: [{ from: peers }] }),
+      );
+      await c.kube('node', 'add', 'node3');
+      await c.loadImage('node3', installed().archive);
+    });
+    afterAll(() => remove(get(), space));
+
+    it('is enforced on, known to the others, and forgotten', async () => {
+      const c = get();
+      await c.kubectl('-n', NAMESPACE, 'rollout', 'status', `daemonset/${AGENT}`, '--timeout=90s');
+      await start(
+        c,
+        space,
+        pod(space, 'friend', { node: 'node3', labels: { friend: 'yes' } }),
+        pod(space, 'stranger', { node: 'node3' }),
+        pod(space, 'far', { node: 'node3' }),
+        policy(space, 'far', 'far', { ingress: [] }),
+      );
+      const server = { host: (await addresses(c, space, 'server'))[0], port: 8080 };
+      const far = { host: (await addresses(c, space, 'far'))[0], port: 8080 };
+      const [friend, stranger] = [from(c, space, 'friend'), from(c, space, 'stranger')];
+      expect(await settled(friend, server, 'connected')).toBe('connected');
+      expect(await settled(stranger, server, 'timeout')).toBe('timeout');
+      expect(await settled(from(c, space, 'server'), far, 'timeout')).toBe('timeout');
+
+      await c.kube('node', 'rm', 'node3');
+      await c.kubectl('-n', space, 'delete', 'pod', 'friend', 'stranger', 'far', '--force', '--grace-period=0');
+      await start(c, space, pod(space, 'next', { node: 'node2' }));
+      const next = from(c, space, 'next');
+      expect(await settled(next, server, 'timeout')).toBe('timeout');
+      await c.kubectl('-n', space, 'label', 'pod', 'next', 'friend=yes');
+      expect(await settled(next, server, 'connected')).toBe('connected');
+    });
+  });
+}
