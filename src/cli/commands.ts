@@ -43,6 +43,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/validate.ts')).validate,
   },
   {
+    name: 'probe',
+    summary: 'hold what the policies say against real connections; --smoke: are policies enforced here at all?',
+    load: async () => (await import('./commands/probe.ts')).probe,
+  },
+  {
+    name: 'agent',
+    summary: 'enforce the policies on one node: follow an API server, keep its nftables table true',
+    load: async () => (await import('./commands/agent.ts')).agent,
+  },
+  {
     name: 'snapshot',
     summary: 'save a live cluster into one reviewable file that -f reads back',
     load: async () => (await import('./commands/snapshot.ts')).snapshot,

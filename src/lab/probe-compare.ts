@@ -4,9 +4,13 @@ import type { Observed, ProbeAttempt, ProbeCount, ProbedFlow } from '../report/r
 import type { Outcome } from './pod-protocol.ts';
 import type { PlannedFlow, Try } from './probe-plan.ts';
 
-/** An outcome; `blind` says why it tells nothing although nothing is wrong. */
+/**
+ * An outcome; `blind` says why it tells nothing although nothing is wrong. `quiet`: the other side was silent or refused,
+ * which tells something once it is known to answer others.
+ */
 export interface Seen extends Outcome {
   readonly blind?: string;
+  readonly quiet?: true;
 }
 
 /** What one try showed: an answer of somebody else is no answer. */
@@ -15,6 +19,13 @@ export function judgeOutcome(attempt: Try, outcome: Seen): Seen {
   const { peer } = outcome;
   const known = attempt.peers.some((id) => id === peer || id.slice(id.indexOf('/') + 1) === peer);
   return known ? outcome : { ...outcome, observed: 'error', detail: `\`${peer}\` answered in its place` };
+}
+
+/** A silence or refusal is a denial at a place that answers others. */
+export function inLightOf(answering: ReadonlySet<string>, attempt: Try, outcome: Seen): Seen {
+  if (outcome.observed !== 'error' || outcome.quiet !== true || !answering.has(placeOf(attempt))) return outcome;
+  const { blind: _blind, quiet: _quiet, ...rest } = outcome;
+  return { ...rest, observed: 'denied', detail: `${outcome.detail}, while others are answered` };
 }
 
 /** Takes the attempts of one round together: what contradicts the verdict counts. */

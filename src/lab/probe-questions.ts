@@ -20,8 +20,13 @@ export interface Questions {
 }
 
 /** Every ordered pair of pods, and of a pod and the outside, over the ports that the destination listens on. */
-export function pairQuestions(topology: Topology, options: PairOptions): Questions {
-  const pods = options.pods === 'all' ? [...topology.pods.values()] : representatives([...topology.pods.values()]);
+export function pairQuestions(
+  topology: Topology,
+  options: PairOptions,
+  /** Pods, or what stands for several of them, by the name under which it is asked about. */
+  parties: readonly ProbePod[] = [...topology.pods.values()],
+): Questions {
+  const pods = options.pods === 'all' ? parties : representatives(parties);
   const questions: FlowQuestion[] = [];
   const skipped = new Map<string, ProbeSkipped>();
   let wanted = 0;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ProbedFlow, ProbeReport, ProbeSkipped } from '../report/report.ts';
 import type { Attempt } from './pod-protocol.ts';
-import { compare, countFlows, judgeOutcome, type Seen } from './probe-compare.ts';
+import { compare, countFlows, inLightOf, judgeOutcome, placeOf, type Seen } from './probe-compare.ts';
 import type { PlannedFlow, Try } from './probe-plan.ts';
 
 /** Makes connection attempts from a pod, a node or the outside; outcomes are in the order of the attempts. */
@@ -55,7 +55,7 @@ const MOST_TRACES = 10;
 export async function probe(plan: readonly PlannedFlow[], prober: Prober, options: ProbeOptions): Promise<Probed> {
   const begun = performance.now();
   const deadline = AbortSignal.timeout(options.totalMs);
-  const counted = { attempts: 0 };
+  const counted: Counted = { attempts: 0, answering: new Set() };
   const flows = [...(await round(plan, prober, options, deadline, 1, counted))];
   const wrong = flows.flatMap((flow, i) => (flow.agrees ? [] : [i]));
   const disagreedAtFirst = wrong.length;
@@ -91,6 +91,12 @@ export async function probe(plan: readonly PlannedFlow[], prober: Prober, option
   };
 }
 
+interface Counted {
+  attempts: number;
+  /** Places that answered somebody. */
+  readonly answering: Set<string>;
+}
+
 const NOT_ASKED = 'not asked: the time was up';
 
 function wasNotAsked(flow: ProbedFlow): boolean {
@@ -103,7 +109,7 @@ async function round(
   options: ProbeOptions,
   deadline: AbortSignal,
   number: number,
-  counted: { attempts: number },
+  counted: Counted,
 ): Promise<readonly ProbedFlow[]> {
   const seen = new Map<string, Seen>();
   const byActor = new Map<string, Map<string, Try>>();
@@ -144,7 +150,9 @@ async function round(
           ms: 0,
           peer: null,
         };
-        seen.set(keyOf(attempt), judgeOutcome(attempt, outcomes[i] ?? missing));
+        const judged = judgeOutcome(attempt, outcomes[i] ?? missing);
+        if (judged.observed === 'allowed') counted.answering.add(placeOf(attempt));
+        seen.set(keyOf(attempt), judged);
       }
       done += chunk.tries.length;
       options.onProgress?.(done, of, number);
@@ -155,7 +163,10 @@ async function round(
   return plan.map((planned) =>
     compare(
       planned,
-      planned.tries.flatMap((attempt) => seen.get(keyOf(attempt)) ?? []),
+      planned.tries.flatMap((attempt) => {
+        const outcome = seen.get(keyOf(attempt));
+        return outcome === undefined ? [] : [inLightOf(counted.answering, attempt, outcome)];
+      }),
       number,
     ),
   );
