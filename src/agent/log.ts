@@ -37,7 +37,8 @@ export function logObserver(log: Log): Observer {
       if (result !== 'ok') log.debug({ result, ms: round(ms) }, 'a transaction failed');
     },
     loaded: (reasons, ms) => log.info({ reasons, ms: round(ms) }, 'everything was compiled'),
-    drifted: (reason, details) => log.warn({ reason, details: details.slice(0, 10) }, 'the table is not as it was left; it is repaired'),
+    drifted: (reason, details) =>
+      log.warn({ reason, details: details.slice(0, 10) }, 'the table is not as it was left; it is repaired'),
     failed: (message, retryMs) => log.error({ retryMs }, message),
     policyFailed: (policy, fault) =>
       log.error({ policy, fault }, 'the kernel refuses the policy; the pods that it selects are closed'),

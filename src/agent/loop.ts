@@ -90,6 +90,8 @@ export function syncLoop(options: LoopOptions): Loop {
   let trusted = false;
   /** The compiler must be given everything again, and why. */
   let anew: string | null = null;
+  /** Another compiler must be made, and why. */
+  let renewal: string | null = null;
   let retryAt: number | null = null;
   let retryMs = FIRST_RETRY_MS;
   let verifyAt = 0;
@@ -110,7 +112,7 @@ export function syncLoop(options: LoopOptions): Loop {
     if (retryAt !== null) times.push(retryAt);
     else if (firstEvent !== null) {
       times.push(Math.min(firstEvent + coalesceLimitMs, Math.max(firstEvent + coalesceMs, lastEvent + QUIET_MS)));
-    } else if (anew !== null) times.push(0);
+    } else if (anew !== null || renewal !== null) times.push(0);
     const again = closed.nextTry();
     if (again !== null) times.push(again);
     return Math.min(...times);
@@ -132,7 +134,8 @@ export function syncLoop(options: LoopOptions): Loop {
   }
 
   function isIdle(): boolean {
-    return stopped || retryAt !== null || (started && synced && firstEvent === null && !state.pending());
+    if (stopped || retryAt !== null) return true;
+    return started && synced && firstEvent === null && renewal === null && !state.pending();
   }
 
   function wakeIdlers(): void {
@@ -152,7 +155,7 @@ export function syncLoop(options: LoopOptions): Loop {
     if (verifyAt <= now) trusted = false;
     const tried = closed.takeDue();
     for (const id of tried) trying.add(id);
-    if (firstEvent !== null || retryAt !== null || anew !== null || !trusted || trying.size > 0) {
+    if (firstEvent !== null || retryAt !== null || anew !== null || renewal !== null || !trusted || trying.size > 0) {
       await sync();
     }
   }
@@ -165,6 +168,12 @@ export function syncLoop(options: LoopOptions): Loop {
 
   async function sync(): Promise<void> {
     const begun = clock.now();
+    if (renewal !== null) {
+      compiler = options.makeCompiler();
+      trusted = false;
+      anew = renewal;
+      renewal = null;
+    }
     // Before anything is compiled: what is found tells which numbers to go on with, and what somebody else has changed.
     const unread = trusted ? null : await reread();
     if (unread !== null) {
@@ -211,7 +220,7 @@ export function syncLoop(options: LoopOptions): Loop {
       const id = (after ?? before)?.id;
       if (id === undefined) continue;
       if (closed.forget(id)) observer.policyHealed(id);
-      const at = state.createdOf(id);
+      const at = state.policyObject(id)?.created ?? null;
       if (synced && before === null && at !== null && created.length < MOST_LATENCIES) created.push(at);
     }
     return batch;
@@ -384,9 +393,7 @@ export function syncLoop(options: LoopOptions): Loop {
     },
 
     recompile(reason) {
-      compiler = options.makeCompiler();
-      trusted = false;
-      anew = reason;
+      renewal = reason;
       schedule();
     },
 

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import manifest from '../../package.json' with { type: 'json' };
 import { type CounterValue, isFault, type Kernel } from '../io/kernel.ts';
 import type { FollowStatistics } from '../io/watch.ts';
@@ -58,7 +58,9 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     changes: counter('changes_total', 'Elements and chains that were written.'),
     replacements: counter('table_replacements_total', 'Transactions that replaced the whole table.'),
     loads: counter('full_loads_total', 'Compilations of everything, by reason.', ['reason']),
-    drift: counter('drift_repairs_total', 'Times that the table was not as it was left, by what had happened.', ['reason']),
+    drift: counter('drift_repairs_total', 'Times that the table was not as it was left, by what had happened.', [
+      'reason',
+    ]),
     generations: counter('generation_bumps_total', 'Changes after which live connections are judged again.'),
     refused: counter('policy_failures_total', 'Policies that the kernel refused, hence closed.'),
   };

@@ -133,6 +133,7 @@ export interface SeenPolicy {
   readonly diagnostics: readonly Diagnostic[];
   /** Equal for objects that mean the same. */
   readonly digest: string;
+  readonly uid: string | null;
   /** `metadata.creationTimestamp` in milliseconds since 1970; `null` where there is none. */
   readonly created: number | null;
 }
@@ -144,7 +145,8 @@ export function seenPolicy(object: KubeObject, digest: string): SeenPolicy | nul
   if (fragment === undefined) return null;
   const metadata = isObject(object.value.metadata) ? object.value.metadata : {};
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
-  return { fragment, diagnostics, digest, created: Number.isNaN(created) ? null : created };
+  const uid = text(metadata.uid);
+  return { fragment, diagnostics, digest, uid, created: Number.isNaN(created) ? null : created };
 }
 
 /** A text that differs for objects that differ in anything but their metadata and status. */

@@ -29,3 +29,15 @@ export function observers(...all: readonly Observer[]): Observer {
     },
   };
 }
+
+/** Hears everything and does nothing. */
+export const SILENT: Observer = {
+  committed: () => undefined,
+  ran: () => undefined,
+  loaded: () => undefined,
+  drifted: () => undefined,
+  failed: () => undefined,
+  policyFailed: () => undefined,
+  policyHealed: () => undefined,
+  noticed: () => undefined,
+};

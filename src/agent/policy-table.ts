@@ -18,6 +18,14 @@ export interface Notice {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** What is known of a policy's object besides its meaning. */
+export interface PolicyObject {
+  readonly ref: ObjectRef;
+  readonly uid: string | null;
+  /** `metadata.creationTimestamp` in milliseconds since 1970; `null` where there is none. */
+  readonly created: number | null;
+}
+
 interface Entry {
   seen: SeenPolicy | null;
   given: Fragment | null;
@@ -33,8 +41,8 @@ export interface PolicyTable {
   drain(): readonly PolicyChange[];
   /** The policies as they were last given out. */
   given(): readonly Fragment[];
-  /** `metadata.creationTimestamp` of the policy of that id. */
-  createdOf(id: string): number | null;
+  /** The object that the policy of that id was made from. */
+  objectOf(id: string): PolicyObject | null;
   size(): number;
 }
 
@@ -42,7 +50,7 @@ export interface PolicyTable {
 export function policyTable(): PolicyTable {
   const kinds = new Map<string, Map<string, Entry>>();
   const dirty = new Set<Entry>();
-  const created = new Map<string, number>();
+  const objects = new Map<string, PolicyObject>();
 
   function removeFrom(entries: Map<string, Entry>, key: string, notices: Notice[]): void {
     const entry = entries.get(key);
@@ -50,7 +58,7 @@ export function policyTable(): PolicyTable {
     entries.delete(key);
     const { seen } = entry;
     if (seen !== null) {
-      created.delete(seen.fragment.policy.id);
+      objects.delete(seen.fragment.policy.id);
       if (seen.diagnostics.length > 0) notices.push({ object: seen.fragment.policy.origin.object, diagnostics: [] });
     }
     entry.seen = null;
@@ -76,7 +84,7 @@ export function policyTable(): PolicyTable {
       }
       known.seen = seen;
       entries.set(key, known);
-      if (seen.created !== null) created.set(seen.fragment.policy.id, seen.created);
+      objects.set(seen.fragment.policy.id, { ref: object.ref, uid: seen.uid, created: seen.created });
       dirty.add(known);
     },
 
@@ -115,7 +123,7 @@ export function policyTable(): PolicyTable {
         [...entries.values()].flatMap(({ given }) => (given === null ? [] : [given])),
       ),
 
-    createdOf: (id) => created.get(id) ?? null,
+    objectOf: (id) => objects.get(id) ?? null,
     size: () => [...kinds.values()].reduce((sum, entries) => sum + entries.size, 0),
   };
 }

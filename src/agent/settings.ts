@@ -107,7 +107,7 @@ const NAME = text(
 );
 const TABLE = text('NAME', 'a letter, then up to 30 letters, digits and `_`', /^[a-z][a-z0-9_]{0,30}$/);
 const KEY = text('KEY', 'a label key', /^(?:[a-z0-9.-]+\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
-const SERVER = text('URL', 'http://…, https://… or unix:///…', /^(?:https?:\/\/.|unix:\/\/\/.)/);
+const SERVER = text('URL', 'http://HOST:PORT or unix:///PATH', /^(?:http:\/\/.|unix:\/\/\/.)/);
 
 /** Every setting with its value; durations are in milliseconds. */
 export interface Config {

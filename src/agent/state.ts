@@ -13,7 +13,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { PolicyProgram } from '../model/program.ts';
 import { keyOf, kubeObject, type SeenNode, seenNamespace, seenNode, UNDECODABLE_POLICY } from './objects.ts';
 import { type PodChange, podTable, sameLabels } from './pod-table.ts';
-import { type Notice, type PolicyChange, policyTable } from './policy-table.ts';
+import { type Notice, type PolicyChange, type PolicyObject, policyTable } from './policy-table.ts';
 
 export const WATCHED: readonly WatchedResource[] = [
   'pods',
@@ -81,8 +81,8 @@ export interface AgentState {
     readonly diagnostics: readonly Diagnostic[];
   };
   podRanges(): readonly Cidr[];
-  /** When the API server made the policy of that id. */
-  createdOf(id: string): number | null;
+  /** The object that the policy of that id was made from. */
+  policyObject(id: string): PolicyObject | null;
   /** Of every policy that was given out. */
   policyIds(): readonly string[];
   counts(): Readonly<Record<'pods' | 'namespaces' | 'nodes' | 'policies', number>>;
@@ -337,7 +337,7 @@ export function agentState(options: StateOptions): AgentState {
     },
 
     podRanges: () => ranges,
-    createdOf: (id) => policies.createdOf(id),
+    policyObject: (id) => policies.objectOf(id),
     policyIds: () => policies.given().map(({ policy }) => policy.id),
     counts: () => ({ pods: pods.size(), namespaces: namespaces.size, nodes: nodes.size, policies: policies.size() }),
   };

@@ -1,0 +1,209 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Command } from 'commander';
+import { type ConfigReading, readConfig, readConfigFile } from '../../agent/config.ts';
+import type { Finding } from '../../agent/preflight.ts';
+import { type Config, flagOf, SETTINGS, type Setting, type SettingName } from '../../agent/settings.ts';
+import { IoError } from '../../io/io-error.ts';
+import { writeAnswer } from '../../io/terminal.ts';
+import { diagnosticLines } from '../../report/formats/text/diagnostics.ts';
+import { EXIT, type ExitCode } from '../exit-code.ts';
+import { readObjects, understand } from '../input-options.ts';
+import { type CliCommand, type Shell, UsageError } from '../shell.ts';
+
+const ABOUT = `
+Follows an API server and keeps the nftables table of one node equal to what the policies say. Settings come from flags,
+then from variables such as RAMPART_AGENT_LOG_LEVEL, then from the file of --config (YAML: \`logLevel: debug\`).
+The table stays when the agent ends, however it ends; \`rampart agent --cleanup\` removes it.
+
+Examples:
+  rampart agent --node worker-1
+  rampart agent --node worker-1 --kubeconfig ~/.kube/config --deny reject
+  rampart agent --once --dry-run -f manifests/ --node worker-1 | nft -c -f -
+  rampart agent --check
+`;
+
+type Flags = Readonly<Partial<Record<SettingName, string | boolean | readonly string[]>>>;
+
+interface AgentOptions {
+  readonly config?: string;
+  readonly filename?: readonly string[];
+  readonly once?: boolean;
+  readonly dryRun?: boolean;
+  readonly check?: boolean;
+  readonly init?: boolean;
+  readonly cleanup?: boolean;
+}
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+export const agent: CliCommand = {
+  define(command, run) {
+    addSettings(command)
+      .option('--config <file>', 'more settings; read again when it changes, and on SIGHUP')
+      .option('--once', 'bring the kernel to what is wanted, and end')
+      .option('--dry-run', 'with --once: print the ruleset instead')
+      .option('-f, --filename <path>', 'with --once: manifests instead of an API server', collect)
+      .option('--check', 'say whether policies can be enforced on this node, and end')
+      .option('--init', 'make the node ready for the agent, and end')
+      .option('--cleanup', 'remove everything that the agent ever made on this node, and end')
+      .addHelpText('after', ABOUT)
+      .action((options: AgentOptions & Flags) => run((shell) => act(options, shell)));
+  },
+};
+
+function addSettings(command: Command): Command {
+  for (const [name, { kind, summary, initial }] of Object.entries(SETTINGS) as readonly [string, Setting][]) {
+    const flag = flagOf(name);
+    const usual = showInitial(initial);
+    const help = usual === '' ? summary : `${summary} (${usual})`;
+    if (initial === false) command.option(flag, help);
+    else if (initial === true) command.option(`--no-${flag.slice(2)}`, `not: ${summary}`);
+    else if (kind.list === true) command.option(`${flag} <${kind.form}>`, help, collect);
+    else command.option(`${flag} <${kind.form}>`, help);
+  }
+  return command;
+}
+
+function showInitial(initial: unknown): string {
+  if (initial === null || typeof initial === 'boolean') return '';
+  return Array.isArray(initial) ? initial.join(',') : String(initial);
+}
+
+/** The flags that were really given: commander turns an absent `--no-x` into `x: true`. */
+function flagsOf(options: AgentOptions & Flags): Flags {
+  const names = Object.keys(SETTINGS) as readonly SettingName[];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = options[name];
+      return value === undefined || (value === true && SETTINGS[name].initial === true) ? [] : [[name, value]];
+    }),
+  );
+}
+
+function readAll(options: AgentOptions & Flags, shell: Shell): ConfigReading {
+  const path = options.config ?? shell.env.RAMPART_AGENT_CONFIG;
+  const file = path === undefined || path === '' ? null : readConfigFile(path);
+  return readConfig({ flags: flagsOf(options), env: shell.env, file });
+}
+
+function configOf(options: AgentOptions & Flags, shell: Shell): Config {
+  const reading = readAll(options, shell);
+  if (reading.kind === 'config') return reading.config;
+  const [first, ...more] = reading.problems.map(({ where, message, help }) =>
+    help === null ? `${where}: ${message}` : `${where}: ${message}; ${help}`,
+  );
+  throw new UsageError(first ?? 'the configuration cannot be read', more.length === 0 ? null : more.join('\n        '));
+}
+
+async function act(options: AgentOptions & Flags, shell: Shell): Promise<ExitCode> {
+  const modes = (['once', 'check', 'init', 'cleanup'] as const).filter((mode) => options[mode] === true);
+  if (modes.length > 1) throw new UsageError(`--${modes.join(' and --')} exclude each other`);
+  const [mode] = modes;
+  if (mode !== 'once' && (options.dryRun === true || options.filename !== undefined)) {
+    throw new UsageError(`${options.dryRun === true ? '--dry-run' : '-f'} belongs to --once`);
+  }
+  const config = configOf(options, shell);
+  if (mode === undefined) return follow(options, config, shell);
+  const once = await import('../../agent/once.ts');
+  switch (mode) {
+    case 'check': {
+      const findings = await once.checkNode(config);
+      await writeAnswer(shell.stdout, findings.map(findingText).join(''));
+      return findings.some(({ severity }) => severity === 'error') ? EXIT.failed : EXIT.fine;
+    }
+    case 'cleanup': {
+      const removed = await once.cleanUp(config);
+      shell.stderr.write(
+        removed ? `removed the table \`${config.table}\`\n` : `there is no table \`${config.table}\`\n`,
+      );
+      return EXIT.fine;
+    }
+    case 'init': {
+      const { mended, findings, skeleton } = await once.initialise(config, shell.env);
+      for (const text of [...mended.done, ...mended.failed]) shell.stderr.write(`${text}\n`);
+      if (skeleton) shell.stderr.write('addresses of pods are closed until the agent knows them\n');
+      await writeAnswer(shell.stdout, findings.map(findingText).join(''));
+      return findings.some(({ severity }) => severity === 'error') ? EXIT.failed : EXIT.fine;
+    }
+    case 'once': {
+      const wanted = await wantedOf(options, config, shell);
+      if (options.dryRun === true) await writeAnswer(shell.stdout, once.rulesetText(config, wanted));
+      else shell.stderr.write(`${await once.applyOnce(config, wanted)} changes\n`);
+      return EXIT.fine;
+    }
+  }
+}
+
+async function wantedOf(
+  options: AgentOptions,
+  config: Config,
+  shell: Shell,
+): Promise<import('../../agent/once.ts').Wanted> {
+  if (options.filename === undefined) {
+    const { listWanted } = await import('../../agent/once.ts');
+    return listWanted(config, shell.env, shell.signal);
+  }
+  const loaded = understand(await readObjects({ filename: options.filename, profile: 'kubernetes' }, shell));
+  const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
+  for (const line of diagnosticLines(errors, { colour: false })) shell.stderr.write(`${line}\n`);
+  return loaded;
+}
+
+function findingText({ severity, name, message, help }: Finding): string {
+  const word = severity === 'fine' ? 'ok' : severity;
+  return `${word.padEnd(8)}${name}: ${message}\n${help === null ? '' : `        help: ${help}\n`}`;
+}
+
+async function follow(options: AgentOptions & Flags, config: Config, shell: Shell): Promise<ExitCode> {
+  const { runAgent } = await import('../../agent/run.ts');
+  const end = new AbortController();
+  const stop = (): void => end.abort();
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  const file = options.config ?? shell.env.RAMPART_AGENT_CONFIG ?? null;
+  try {
+    await runAgent({
+      config,
+      reread: () => rereadSafely(options, shell),
+      onReload: (then) => onReload(file, then),
+      signal: AbortSignal.any([end.signal, shell.signal]),
+      write: (line) => shell.stdout.write(line),
+      env: shell.env,
+    });
+  } finally {
+    process.off('SIGTERM', stop);
+    process.off('SIGINT', stop);
+  }
+  return EXIT.fine;
+}
+
+function rereadSafely(options: AgentOptions & Flags, shell: Shell): ConfigReading {
+  try {
+    return readAll(options, shell);
+  } catch (error) {
+    if (!(error instanceof IoError)) throw error;
+    return { kind: 'problems', problems: [{ where: '--config', message: error.message, help: error.help }] };
+  }
+}
+
+/** A file of a ConfigMap changes by its folder. */
+function onReload(file: string | null, then: () => void): () => void {
+  process.on('SIGHUP', then);
+  let soon: NodeJS.Timeout | null = null;
+  let watcher: FSWatcher | null = null;
+  if (file !== null && file !== '') {
+    watcher = watch(dirname(file), { persistent: false }, () => {
+      soon ??= setTimeout(() => {
+        soon = null;
+        then();
+      }, 200);
+    });
+    watcher.on('error', () => undefined);
+  }
+  return () => {
+    process.off('SIGHUP', then);
+    watcher?.close();
+    if (soon !== null) clearTimeout(soon);
+  };
+}
