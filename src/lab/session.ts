@@ -4,13 +4,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finished, runProgram } from '../io/child.ts';
 import { IoError } from '../io/io-error.ts';
+import { type Connection, connect } from '../io/kubeconfig.ts';
 import { namespaceHelp, ownEnvironment, requirePrograms, searchPath } from './box/programs.ts';
 import { type Control, openControl } from './control.ts';
 import type { LabPlan } from './model.ts';
+import { portablePlan } from './model-plan.ts';
 import type { Attempt, Outcome } from './pod-protocol.ts';
 import {
   claimFolder,
   firstProcess,
+  isAlive,
+  type LabSetup,
   labFolder,
   livingProcess,
   readSetup,
@@ -73,6 +77,8 @@ export interface LabSession {
   ): Promise<Finished>;
   /** The command line that runs `command` there, for callers that want to start it themselves (`nft monitor`, a shell). */
   enter(actor: ActorId, command: readonly string[]): Promise<readonly string[]>;
+  /** The way to its API server. */
+  connection(): Promise<Connection>;
   /** Resolves when every agent has enforced all that the API server holds now. */
   settled(options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Lets go of the lab's control socket; the lab goes on unless its lifetime is the caller's. */
@@ -103,7 +109,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
   }
   await takeFolder(name, folder);
   try {
-    writeSetup(folder, {
+    const setup: LabSetup = {
       name,
       cni: options.cni ?? 'ptp',
       deny: options.deny ?? 'drop',
@@ -111,8 +117,9 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
       agents: options.agents ?? true,
       lifetime,
       since: new Date().toISOString(),
-      plan,
-    });
+      plan: portablePlan(plan),
+    };
+    writeSetup(folder, setup);
     const ended = await launch(folder, lifetime, env);
     const control = await reach(folder, ended, options.signal);
     try {
@@ -129,7 +136,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
       control.close();
       throw error;
     }
-    return session(name, folder, plan, control, env);
+    return session(folder, setup, control, env);
   } catch (error) {
     await end(folder);
     throw error;
@@ -243,7 +250,7 @@ async function end(folder: string): Promise<void> {
     await sleep(POLL_MS);
   }
   // The box's own first process ends after the outermost one has.
-  while (first !== null && existsSync(`/proc/${first}`) && performance.now() < deadline) await sleep(POLL_MS);
+  while (first !== null && isAlive(first) && performance.now() < deadline) await sleep(POLL_MS);
   removeFolder(folder);
 }
 
@@ -261,10 +268,11 @@ export async function connectLab(
       help: 'bring one up: `rampart lab up -f PATH`; `rampart lab status` lists those that are',
     });
   }
-  return session(name, folder, setup.plan, control, env);
+  return session(folder, setup, control, env);
 }
 
-function session(name: string, folder: string, plan: LabPlan, control: Control, env: NodeJS.ProcessEnv): LabSession {
+function session(folder: string, setup: LabSetup, control: Control, env: NodeJS.ProcessEnv): LabSession {
+  const { name, plan } = setup;
   const isRoot = process.getuid?.() === 0;
   const first = (): number => {
     const pid = firstProcess(folder);
@@ -306,6 +314,10 @@ function session(name: string, folder: string, plan: LabPlan, control: Control, 
       return finished;
     },
     enter,
+    connection: () =>
+      setup.apiserver === null
+        ? connect({ server: `unix://${join(folder, 'api.sock')}` }, env)
+        : connect({ kubeconfig: setup.apiserver }, env),
     settled: async (options = {}) => {
       await control.call('settled', { timeoutMs: options.timeoutMs ?? 30_000 });
     },

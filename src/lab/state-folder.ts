@@ -93,10 +93,7 @@ export function removeFolder(folder: string): void {
 }
 
 export function writeSetup(folder: string, setup: LabSetup): void {
-  writeWhole(
-    join(folder, 'setup.json'),
-    JSON.stringify(setup, (key, value: unknown) => (key === 'source' ? undefined : value)),
-  );
+  writeWhole(join(folder, 'setup.json'), JSON.stringify(setup));
 }
 
 /** `null` for a lab that is only being made, or by another version. */
@@ -134,6 +131,11 @@ export function firstProcess(folder: string): number | null {
 function statOf(pid: number): readonly string[] | null {
   const text = readText(`/proc/${pid}/stat`);
   return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** Whether a process runs; its remains do not. */
+export function isAlive(pid: number): boolean {
+  return startOf(pid) !== null;
 }
 
 /** When a process was started; `null` if there is none, or only its remains. */

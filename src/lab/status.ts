@@ -14,6 +14,8 @@ export interface LabStatus {
   readonly nodes: readonly LabNodeStatus[];
   readonly pods: readonly LabPodStatus[];
   readonly outside: readonly string[];
+  /** Why denied packets are not recorded; `null` if they are, or nobody denies. */
+  readonly unrecorded: string | null;
 }
 
 export interface LabNodeStatus {
@@ -30,6 +32,8 @@ export interface LabNodeStatus {
 
 export interface LabPodStatus {
   readonly id: string;
+  /** Name of its top-most controller, or its own. */
+  readonly workload: string;
   readonly node: string;
   readonly addresses: readonly string[];
   readonly hostNetwork: boolean;

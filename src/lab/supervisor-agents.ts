@@ -33,7 +33,10 @@ export function agentCommand(options: AgentOptions): readonly string[] {
     ...['--node', options.node],
     ...options.server,
     ...['--deny', options.deny],
-    ...['--listen', `unix:${options.socket}`],
+    ...['--listen', `unix://${options.socket}`],
+    // The machine's own pods are none of ours.
+    ...['--cni-cache', ''],
+    ...['--nflog-rate', '1000'],
   ];
 }
 

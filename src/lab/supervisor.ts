@@ -7,9 +7,10 @@ import { apiServer } from './api-server/api.ts';
 import { listenApi } from './api-server/server.ts';
 import { coverRun, makeBox } from './box/box.ts';
 import { type ControlHandlers, serveControl } from './control.ts';
-import type { LabStatus } from './status.ts';
 import { type LabSetup, readSetup } from './state-folder.ts';
+import type { LabStatus } from './status.ts';
 import { type Agent, startAgent } from './supervisor-agents.ts';
+import { recordDenials } from './supervisor-denials.ts';
 
 /** The file that node runs as the first process of a box: `node FILE FOLDER`. */
 export const SUPERVISOR_PROGRAM: string = fileURLToPath(import.meta.url);
@@ -94,6 +95,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     log: progress,
   });
   const agents = new Map<string, Agent>();
+  let unrecorded: string | null = null;
 
   const build = async (): Promise<void> => {
     progress(`making ${count(plan.nodes.length, 'node')}`);
@@ -104,6 +106,8 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     const listening = await listenApi(api, { path: socket });
     chmodSync(socket, 0o600);
     if (setup.agents) {
+      const netns = new Map(plan.nodes.map(({ name }) => [name, box.netnsOf(name) ?? '']));
+      unrecorded = recordDenials(netns, `${folder}/denied.log`, progress);
       mkdirSync(`${folder}/agents`, { recursive: true });
       for (const node of plan.nodes) {
         const agent = startAgent({
@@ -177,6 +181,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
         })),
         pods: box.pods().map(({ pod, state, detail, silent }) => ({
           id: pod.id,
+          workload: pod.workload.name,
           node: pod.node,
           addresses: pod.addresses,
           hostNetwork: pod.hostNetwork,
@@ -189,6 +194,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
           silent,
         })),
         outside: plan.outside.map(({ address }) => address),
+        unrecorded,
       };
     },
     settled: agentsReady,

@@ -44,29 +44,45 @@ function see(attempt: Attempt, deny: DenyMode): Promise<Seen> {
   }
 }
 
+/** How long a connected peer may take to say its name. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * A timer that lets go first to what has arrived meanwhile: where this process was not run for a while, time is up
+ * although the answer lies there.
+ */
+function afterwards(ms: number, act: () => void): NodeJS.Timeout {
+  return setTimeout(() => setImmediate(act), ms);
+}
+
 function seeTcp(attempt: Attempt, deny: DenyMode): Promise<Seen> {
   return new Promise((resolve) => {
     let text = '';
     let connected = false;
+    const end = (seen: Seen): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(seen);
+    };
     const socket = connect({
       host: attempt.host,
       port: attempt.port,
       autoSelectFamily: false,
       ...(attempt.from === undefined ? {} : { localAddress: attempt.from }),
     });
-    const end = (seen: Seen): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(seen);
-    };
-    const timer = setTimeout(() => {
-      if (connected) end({ observed: 'error', detail: 'connected, but nothing was answered', peer: null });
-      else end({ observed: 'denied', detail: `no answer in ${attempt.timeoutMs} ms`, peer: null });
-    }, attempt.timeoutMs);
+    let timer = afterwards(attempt.timeoutMs, () => {
+      if (!connected) end({ observed: 'denied', detail: `no answer in ${attempt.timeoutMs} ms`, peer: null });
+    });
     socket.setNoDelay(true);
     socket.on('connect', () => {
       connected = true;
       socket.write(HELLO);
+      // The packets have passed; what is waited for now is a program, and the machine may be busy.
+      clearTimeout(timer);
+      const patience = Math.max(attempt.timeoutMs, PATIENCE_MS);
+      timer = afterwards(patience, () => {
+        end({ observed: 'error', detail: 'connected, but nothing was answered', peer: null });
+      });
     });
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('utf8');
@@ -91,10 +107,9 @@ function seeUdp(attempt: Attempt, deny: DenyMode): Promise<Seen> {
       socket.close();
       resolve(seen);
     };
-    const timer = setTimeout(
-      () => end({ observed: 'denied', detail: `no answer in ${attempt.timeoutMs} ms`, peer: null }),
-      attempt.timeoutMs,
-    );
+    const timer = afterwards(attempt.timeoutMs, () => {
+      end({ observed: 'denied', detail: `no answer in ${attempt.timeoutMs} ms`, peer: null });
+    });
     socket.on('message', (data) => {
       const text = data.toString('utf8');
       const newline = text.indexOf('\n');

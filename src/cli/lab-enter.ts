@@ -1,0 +1,119 @@
+import { type SpawnOptions, spawn } from 'node:child_process';
+import { suggest } from '../base/suggest.ts';
+import { IoError } from '../io/io-error.ts';
+import { findProgram, installCommand } from '../lab/box/programs.ts';
+import { type ActorId, connectLab, type LabSession } from '../lab/session.ts';
+import { EXIT, type ExitCode } from './exit-code.ts';
+import { type Shell, UsageError } from './shell.ts';
+
+export interface LabNameOptions {
+  readonly name?: string;
+}
+
+/** Runs something with a running lab; lets go of it at the end. */
+export async function withLab<T>(
+  options: LabNameOptions,
+  shell: Shell,
+  act: (lab: LabSession) => Promise<T>,
+): Promise<T> {
+  const lab = await connectLab(options.name, { env: shell.env });
+  try {
+    return await act(lab);
+  } finally {
+    lab.close();
+  }
+}
+
+/**
+ * Who is meant: `namespace/pod`, `namespace/workload` (its first pod), `node/NAME`, or `outside`. Throws {@link IoError}
+ * with what is near.
+ */
+export async function actorOf(lab: LabSession, text: string): Promise<ActorId> {
+  if (text === 'outside') return text;
+  const { pods, nodes } = await lab.status();
+  if (text.startsWith('node/')) {
+    const name = text.slice('node/'.length);
+    if (nodes.some((node) => node.name === name)) return `node:${name}`;
+    throw unknown(
+      text,
+      nodes.map((node) => `node/${node.name}`),
+    );
+  }
+  if (pods.some(({ id }) => id === text)) return text;
+  const ofWorkload = pods.find(({ id, workload }) => `${id.split('/', 1)[0] ?? ''}/${workload}` === text);
+  if (ofWorkload !== undefined) return ofWorkload.id;
+  throw unknown(
+    text,
+    pods.map(({ id }) => id),
+  );
+}
+
+function unknown(text: string, known: readonly string[]): IoError {
+  const near = suggest(text, known);
+  const help = near.length > 0 ? `did you mean \`${near.join('`, `')}\`?` : 'see `rampart lab status`';
+  return new IoError('not-found', `the lab has no \`${text}\``, { help });
+}
+
+/** `rampart lab exec` and `rampart lab shell`: the exit code is that of the program. */
+export async function labExec(
+  actor: string,
+  command: readonly string[],
+  options: LabNameOptions,
+  shell: Shell,
+): Promise<ExitCode> {
+  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), command));
+  return attach(argv, shell, {});
+}
+
+/** `rampart lab shell`. */
+export async function labShell(actor: string, options: LabNameOptions, shell: Shell): Promise<ExitCode> {
+  const program = findProgram('bash', shell.env) ?? '/bin/sh';
+  // The prompt says where one is; `--norc` since the user's own would say something else.
+  const env = { ...shell.env, PS1: `[${actor}] \\$ ` };
+  const args = program.endsWith('bash') ? [program, '--norc', '-i'] : [program, '-i'];
+  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), args));
+  return attach(argv, shell, { env });
+}
+
+/** `rampart lab capture`: tcpdump where the pod is. */
+export async function labCapture(
+  actor: string,
+  args: readonly string[],
+  options: LabNameOptions,
+  shell: Shell,
+): Promise<ExitCode> {
+  if (findProgram('tcpdump', shell.env) === null) {
+    throw new IoError('tool-missing', 'capturing needs `tcpdump`, which is not installed', {
+      help: `run: ${installCommand(['tcpdump'], shell.env)}`,
+    });
+  }
+  if (args.includes('-Z')) throw new UsageError('-Z is set by the lab', 'leave it out');
+  const command = ['tcpdump', '-Z', 'root', '-n', ...(args.includes('-i') ? [] : ['-i', 'any']), ...args];
+  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), command));
+  return attach(argv, shell, {});
+}
+
+/** Runs a program on our terminal; Ctrl-C is for it. */
+function attach(argv: readonly string[], shell: Shell, options: SpawnOptions): Promise<ExitCode> {
+  const [program = '', ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: 'inherit', env: shell.env, ...options });
+    const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
+    const ignore = (): void => undefined;
+    process.on('SIGINT', ignore);
+    process.on('SIGTERM', pass);
+    const release = (): void => {
+      process.off('SIGINT', ignore);
+      process.off('SIGTERM', pass);
+    };
+    child.on('error', (error) => {
+      release();
+      reject(new IoError('tool-failed', `cannot run \`${program}\`: ${error.message}`, { cause: error }));
+    });
+    child.on('exit', (code) => {
+      release();
+      // Whatever the program says, also what is not one of our own codes.
+      resolve((code ?? EXIT.failed) as ExitCode);
+    });
+  });
+}
