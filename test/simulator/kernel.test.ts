@@ -129,7 +129,16 @@ const MATCHES = [
   ...['tcp dport 80', 'tcp dport != 80', 'udp dport { 80, 443, 8080 }', 'udp dport != { 80, 443 }', 'sctp dport 80'],
   ...['icmp type 8', 'icmp type { 8, 13, 14 }', 'icmp type != 8', 'icmpv6 type { 128, 135 }', 'icmpv6 type != 128'],
   ...['ct state 0x8', 'ct state 0x2,0x4', 'ct state != 0x8', 'ct state { 0x1, 0x8 }', 'ct state 0x40', 'ct state 0x1'],
-  ...['ct state != 0x2,0x8', 'ct direction 0', 'ct direction 1', 'ct direction != 1', 'ct mark 0x00010000'],
+  ...[
+    'ct state != 0x2,0x8',
+    'ct state ! 0x2,0x8',
+    'meta priority & 8000:0 == 8000:0',
+    'meta priority & 1:0 != none',
+    'ct direction 0',
+    'ct direction 1',
+    'ct direction != 1',
+    'ct mark 0x00010000',
+  ],
   ...['ct mark != 0x00010000', 'ct mark & 0xffff0000 == 0x00010000', 'ct mark & 0x0000ffff != 0x00000000'],
   ...[
     'ct mark 0x00010000/16',

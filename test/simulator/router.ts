@@ -52,6 +52,8 @@ ${([4, 6] as const)
   .join('\n')}
   chain arrivals {
     type filter hook prerouting priority -500; policy accept;
+    ip6 saddr fe80::/10 drop
+    ip6 daddr ff00::/8 drop
     add @arrived4 { ip saddr }
     add @arrived6 { ip6 saddr }
   }

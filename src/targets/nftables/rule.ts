@@ -184,7 +184,7 @@ function readAssigned(
 
 const numberOf = (value: Value | null): number | null => (value === null ? null : Number(value));
 
-const OPERATORS = ['==', '!=', '<', '>', '<=', '>='];
+const OPERATORS = ['==', '!=', '!', '<', '>', '<=', '>='];
 
 function readMatch(words: Words, content: TableContent): Step {
   const expression = readExpression(words);
@@ -231,10 +231,13 @@ function readMatch(words: Words, content: TableContent): Step {
 function readComparison(words: Words, type: DataType, operator: string): (value: Value) => boolean {
   const text = next(words);
   const where = `the rule \`${words.rule}\``;
-  if (type.flags && (operator === '' || operator === '!=')) {
+  if (type.flags) {
     const mask = text.split(',').reduce((sum, flag) => sum | Number(boundsOf(where, type, flag)[0]), 0);
+    // `!= a,b` is not the contrary of `a,b`: it compares with both flags at once; `! a,b` is.
+    if (operator === '!=' || operator === '==') return (value) => (Number(value) === mask) === (operator === '==');
     return (value) => ((Number(value) & mask) !== 0) === (operator === '');
   }
+  invariant(operator !== '!', `\`!\` before something that is no flag in ${where}`);
   const [first, last] = boundsOf(where, type, text);
   switch (operator) {
     case '':
