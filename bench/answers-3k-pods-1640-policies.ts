@@ -80,4 +80,4 @@ function betweenWorkloads(flow: Flow, workloads: readonly Workload[]): Question 
   return { source: whole(source), destination: whole(destination), protocol: null, port: null, direction: null };
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -194,4 +194,4 @@ function known<T>(map: ReadonlyMap<string, T>, key: string): T {
   return found;
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -33,4 +33,4 @@ function wordReport(output: string, pods: number): string {
   return `${entries.toLocaleString('en')} entries, ${(output.length / 1e6).toFixed(1)} MB of JSON`;
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

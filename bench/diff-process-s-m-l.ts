@@ -49,4 +49,4 @@ function isScrapingPolicy({ kind, metadata }: JsonObject): boolean {
   return kind === 'NetworkPolicy' && (metadata as { readonly name: string }).name.startsWith('allow-monitoring');
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

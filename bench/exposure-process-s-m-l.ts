@@ -29,4 +29,4 @@ export const benchCase: BenchCase = {
   },
 };
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -54,4 +54,4 @@ function ofSize(size: SizeName, options: ClusterOptions, runs: number, count: nu
   ];
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

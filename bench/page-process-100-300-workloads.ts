@@ -44,4 +44,4 @@ function shapeOf(workloads: number, policies: number): ClusterOptions {
   return { pods: (workloads - 3) * REPLICAS + 4, policies, replicas: REPLICAS };
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -44,4 +44,4 @@ function measured(job: string, text: string, count: number, runs: number, target
   return { job, unit: 'ms', samples, target, note };
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -74,8 +74,8 @@ function runCase({ name }: BenchCase, runs: number | null): readonly Result[] | 
   });
   if (child.status !== 0) return null;
   return child.stdout
-    .trimEnd()
     .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Result);
 }
 

@@ -15,9 +15,14 @@ describe('benchmark cases', () => {
 
   it.each(CASES.filter(({ isolation }) => isolation !== 'program').map((one) => [one.name, one] as const))(
     '%s works at a tiny scale',
-    (_, benchCase) => {
+    async (_, benchCase) => {
+      const why = benchCase.unable?.() ?? null;
+      if (why !== null) {
+        process.stdout.write(`${benchCase.name} is left out: ${why}\n`);
+        return;
+      }
       // Each case checks its own answers, and throws.
-      const measured = benchCase.measure({ runs: 1, tiny: true });
+      const measured = await benchCase.measure({ runs: 1, tiny: true });
       expect(measured.length).toBeGreaterThan(0);
       expect(new Set(measured.map(({ job }) => job)).size).toBe(measured.length);
       for (const { job, samples } of measured) {
@@ -25,6 +30,7 @@ describe('benchmark cases', () => {
         for (const sample of samples) expect(sample, job).toBeGreaterThan(0);
       }
     },
+    120_000,
   );
 });
 

@@ -45,4 +45,4 @@ interface JsonAnswer {
   readonly verdict: string;
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

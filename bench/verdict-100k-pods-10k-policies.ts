@@ -43,4 +43,4 @@ function ask(program: CompiledProgram, flows: readonly Flow[], rounds: number): 
   if (counted === 0) throw new Error('no flow has a verdict');
 }
 
-if (import.meta.main) runAlone(benchCase, import.meta.url);
+if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -3,6 +3,7 @@ import { benchCase as change } from '../change-100k-pods-10k-policies.ts';
 import { benchCase as compile } from '../compile-100k-pods-10k-policies.ts';
 import { benchCase as connectivityOpen } from '../connectivity-open-process-s-m-l.ts';
 import { benchCase as connectivity } from '../connectivity-process-s-m-l.ts';
+import { benchCase as dataplanePackets } from '../dataplane-packets-200-local-pods.ts';
 import { benchCase as diff } from '../diff-process-s-m-l.ts';
 import { benchCase as exposure } from '../exposure-process-s-m-l.ts';
 import { benchCase as growth } from '../growth-s-m-l.ts';
@@ -26,4 +27,5 @@ export const CASES: readonly BenchCase[] = [
   answers,
   page,
   growth,
+  dataplanePackets,
 ];

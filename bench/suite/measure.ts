@@ -2,8 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-/** `per second` is better when higher; the others when lower. */
-export type Unit = 'ms' | 'MiB' | 'per second';
+/** `per second` and `ratio` (to what the case names) are better when higher; the others when lower. */
+export type Unit = 'ms' | 'MiB' | 'per second' | 'ratio' | '% of a core';
+
+/** Whether more is better. */
+export function higherIsBetter(unit: Unit): boolean {
+  return unit === 'per second' || unit === 'ratio';
+}
 
 /** What a case is asked to do. */
 export interface Request {
@@ -35,10 +40,13 @@ export interface BenchCase {
   readonly runs: number;
   /**
    * `same-process`: all samples in one process, after a first round that does not count. `process-each`: every sample in
-   * a new process, as a user's first and only run has it. `program`: the case starts the built command line.
+   * a new process, as a user's first and only run has it. `program`: the case starts the built command line. `kernel`:
+   * what is measured happens in network namespaces that the case makes and removes.
    */
-  readonly isolation: 'same-process' | 'process-each' | 'program';
-  measure(request: Request): readonly Measurement[];
+  readonly isolation: 'same-process' | 'process-each' | 'program' | 'kernel';
+  measure(request: Request): readonly Measurement[] | Promise<readonly Measurement[]>;
+  /** Why the case cannot run on this machine; `null` where it can. Absent: it can everywhere. */
+  unable?(): string | null;
 }
 
 /** One job with its samples boiled down: a line of a case's output, a row of the table. */
@@ -96,7 +104,7 @@ export function resultOf(name: string, measurement: Measurement): Result {
     runs: samples.length,
     peakRssMiB: rss === null ? null : Math.round(rss),
     target,
-    met: target === null ? null : unit === 'per second' ? middle > target : middle < target,
+    met: target === null ? null : higherIsBetter(unit) ? middle > target : middle < target,
     note: note ?? null,
   };
 }
@@ -114,10 +122,15 @@ export function runsFrom(text: string | undefined, otherwise: number): number {
 }
 
 /** What a case's file does when it is the program: measures, and prints one line of JSON for each job. */
-export function runAlone(benchCase: BenchCase, url: string): void {
+export async function runAlone(benchCase: BenchCase, url: string): Promise<void> {
   const { values } = parseArgs({ options: { runs: { type: 'string' }, sample: { type: 'boolean', default: false } } });
+  const why = benchCase.unable?.() ?? null;
+  if (why !== null) {
+    process.stderr.write(`${benchCase.name} is left out: ${why}\n`);
+    return;
+  }
   if (values.sample) {
-    const measured = benchCase.measure({ runs: 1, tiny: false });
+    const measured = await benchCase.measure({ runs: 1, tiny: false });
     process.stdout.write(JSON.stringify(measured.map((one) => ({ ...one, rss: one.rss ?? peakRss() }))));
     return;
   }
@@ -125,7 +138,7 @@ export function runAlone(benchCase: BenchCase, url: string): void {
   const measured =
     benchCase.isolation === 'process-each'
       ? merged(Array.from({ length: runs }, () => sampleOf(fileURLToPath(url))))
-      : benchCase.measure({ runs, tiny: false });
+      : await benchCase.measure({ runs, tiny: false });
   for (const one of measured) process.stdout.write(`${JSON.stringify(resultOf(benchCase.name, one))}\n`);
 }
 

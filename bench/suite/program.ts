@@ -16,16 +16,34 @@ const RSS_HOOK = new URL('peak-rss.mjs', import.meta.url).href;
 
 /** A folder for one case; removed at the end, also when the case fails. */
 export function inScratch<T>(work: (folder: string) => T): T {
-  const folder = mkdtempSync(join(tmpdir(), 'rampart-bench-'));
-  const onSignal = (): never => process.exit(130);
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('exit', remove);
+  const { folder, remove } = scratchFolder();
   try {
     return work(folder);
   } finally {
     remove();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('exit', remove);
   }
+}
+
+/** The same for work that takes its time. */
+export async function inScratchMeanwhile<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const { folder, remove } = scratchFolder();
+  try {
+    return await work(folder);
+  } finally {
+    remove();
+  }
+}
+
+function scratchFolder(): { readonly folder: string; readonly remove: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'rampart-bench-'));
+  const onSignal = (): never => process.exit(130);
+  const drop = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('exit', drop);
+  const remove = (): void => {
+    drop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('exit', drop);
+  };
+  return { folder, remove };
 }
 
 export type Files = ReadonlyMap<string, readonly JsonObject[]>;

@@ -1,4 +1,4 @@
-import type { BenchCase, Result, Unit } from './measure.ts';
+import { type BenchCase, higherIsBetter, type Result, type Unit } from './measure.ts';
 
 /** The circumstances of a measurement. */
 export interface Machine {
@@ -21,6 +21,7 @@ const ISOLATION: Readonly<Record<BenchCase['isolation'], string>> = {
   'same-process': 'all runs in one process',
   'process-each': 'each run in a new process, cold',
   program: 'whole processes of `./rampart`',
+  kernel: 'packets and transactions in namespaces of the case',
 };
 
 const HEADINGS = ['job', 'target', 'median', 'min – max', 'runs', 'peak memory', ''] as const;
@@ -89,7 +90,7 @@ ${sections.join('\n')}`;
 
 function cellsOf(result: Result): readonly string[] {
   const { unit } = result;
-  const sign = unit === 'per second' ? '>' : '<';
+  const sign = higherIsBetter(unit) ? '>' : '<';
   return [
     result.job,
     result.target === null ? '' : `${sign} ${result.target.toLocaleString('en')}${suffix(unit)}`,
@@ -106,12 +107,13 @@ function quantity(value: number, unit: Unit): string {
 }
 
 function suffix(unit: Unit): string {
-  return unit === 'per second' ? '/s' : ` ${unit}`;
+  return unit === 'per second' ? '/s' : unit === 'ratio' ? '' : ` ${unit}`;
 }
 
 /** Three digits, which is all that repeats. */
 function amount(value: number, unit: Unit): string {
-  if (unit === 'ms' && value < 100) return String(Number(value.toPrecision(3)));
+  if (unit === 'ratio') return value.toFixed(2);
+  if (unit !== 'per second' && value < 100) return String(Number(value.toPrecision(3)));
   const digits = value < 1000 ? 0 : Math.max(0, Math.floor(Math.log10(value)) - 2);
   return (Math.round(value / 10 ** digits) * 10 ** digits).toLocaleString('en');
 }
