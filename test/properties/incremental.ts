@@ -82,7 +82,7 @@ export function apply(compiled: CompiledProgram, edit: Edit): void {
 
 /** What differs between a program that was edited and one compiled from the outcome. */
 export function differences(compiled: CompiledProgram, now: Edited, salt: number): readonly string[] {
-  const fresh = new CompiledProgram(now.program, now.cluster, compiled.traffic);
+  const fresh = new CompiledProgram(now.program, now.cluster, { traffic: compiled.traffic });
   const out: string[] = [];
   for (const flow of flowsOf({ ...now, diagnostics: [] }, dice(salt), 60)) {
     const [kept, made] = [verdict(compiled, flow), verdict(fresh, flow)];

@@ -2,7 +2,7 @@
 import type { Family } from '../../base/ip.ts';
 import type { EndpointClass } from '../../engine/compiled/classes.ts';
 import type { CompiledProgram, CompiledRule, SubjectProgram } from '../../engine/compiled/compile.ts';
-import { symbolic, symbolicEnd } from '../../engine/compiled/evaluate.ts';
+import { symbolic } from '../../engine/compiled/evaluate.ts';
 import { type Bit, type Predicate, test } from '../../engine/compiled/predicates.ts';
 import type { TrafficId } from '../../engine/compiled/traffic.ts';
 import type { Direction } from '../../model/program.ts';
@@ -100,10 +100,7 @@ export class SubjectReader {
     const key = this.#cellOf(peer, family, narrow);
     const known = this.#cells.get(key);
     if (known !== undefined) return known;
-    const ownNode = this.#mode === 'own' ? 'yes' : 'no';
-    const direction = directionOf(this.#mode);
-    const { allow, deny } = symbolicEnd(this.#program, this.#own, direction, peer, family, ownNode);
-    const surely = this.#program.traffic.subtract(allow, deny);
+    const surely = this.#assumed(peer, (predicate) => test(predicate, family, peer));
     this.#cells.set(key, surely);
     return surely;
   }
@@ -170,6 +167,7 @@ export class SubjectReader {
     }
   }
 
+  /** By this subject's own rules: the class that it was made for may have others by now. */
   #assumed(destination: EndpointClass | null, holds: (peer: Predicate) => Bit): TrafficId {
     const to = this.#mode === 'ingress' ? this.#own : destination;
     const ownNode = this.#mode === 'own' ? 'yes' : 'no';

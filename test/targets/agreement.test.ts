@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
+import { verdict } from '../../src/engine/compiled/evaluate.ts';
+import type { Cluster } from '../../src/model/cluster.ts';
+import type { PolicyProgram } from '../../src/model/program.ts';
+import { DEFAULT_LAYOUT } from '../../src/targets/nftables/layout.ts';
+import { NodeCompiler } from '../../src/targets/nftables/node-compiler.ts';
+import { dice } from '../manifest/mutations.ts';
+import { clusters } from '../properties/generators.ts';
+import { type Edit, type Edited, edited, editOf } from '../properties/incremental.ts';
+import { flowsOf, wordFlow } from '../properties/sampling.ts';
+import { read } from '../properties/world.ts';
+import { Enforced, placed } from './enforced.ts';
+
+const RUNS = Number(process.env.RAMPART_PROPERTY_RUNS ?? 150);
+
+/** Flows that the tables and the engine judge otherwise. */
+function disagreements(
+  cluster: Cluster,
+  program: PolicyProgram,
+  compilers: readonly NodeCompiler[],
+  salt: number,
+  tally: { allowed: number; denied: number },
+): readonly string[] {
+  const engine = new CompiledProgram(program, cluster, { ties: 'by-name' });
+  const enforced = new Enforced();
+  for (const compiler of compilers) enforced.put(compiler.node, compiler.desired.content());
+  const out: string[] = [];
+  for (const drawn of flowsOf({ cluster, program, diagnostics: [] }, dice(salt), 80)) {
+    for (const family of [4, 6] as const) {
+      const flow = { ...drawn, family, viaService: drawn.viaService && drawn.source === drawn.destination };
+      if (flow.source.kind === 'domain' || flow.destination.kind === 'domain') continue;
+      const observed = enforced.allows(flow, family);
+      if (observed === null) continue;
+      // What is not surely allowed is closed.
+      const expected = verdict(engine, flow) === 'allowed';
+      tally[expected ? 'allowed' : 'denied']++;
+      if (observed !== expected) out.push(`${wordFlow(flow)}: expected ${expected}, enforced ${observed}`);
+    }
+  }
+  return out;
+}
+
+function compiled(cluster: Cluster, program: PolicyProgram): readonly NodeCompiler[] {
+  return cluster.nodes.map(({ name }) => {
+    const compiler = new NodeCompiler({ node: name, layout: DEFAULT_LAYOUT });
+    compiler.load(cluster, program);
+    compiler.settle();
+    return compiler;
+  });
+}
+
+describe('the tables of all nodes', () => {
+  test('let through what the engine allows, and nothing else', () => {
+    const tally = { allowed: 0, denied: 0 };
+    fc.assert(
+      fc.property(clusters, fc.nat(), (objects, salt) => {
+        const { program, cluster: written } = read(objects);
+        const cluster = placed(written);
+        expect(disagreements(cluster, program, compiled(cluster, program), salt, tally)).toEqual([]);
+      }),
+      { numRuns: RUNS, seed: 11 },
+    );
+    expect(Math.min(tally.allowed, tally.denied)).toBeGreaterThan(RUNS * 10);
+  });
+
+  test('do so after any edits, told one by one', () => {
+    const tally = { allowed: 0, denied: 0 };
+    fc.assert(
+      fc.property(
+        fc.noBias(clusters),
+        clusters,
+        fc.nat(),
+        fc.integer({ min: 1, max: 12 }),
+        (first, second, salt, edits) => {
+          const { program, cluster: written } = read(first);
+          const pool = read(second);
+          let now: Edited = { program, cluster: placed(written) };
+          const compilers = compiled(now.cluster, now.program);
+          const roll = dice(salt);
+          for (let i = 0; i < edits; i++) {
+            const edit = usable(editOf(now, { ...pool, cluster: placed(pool.cluster) }, roll), now, i);
+            now = edited(now, edit);
+            for (const compiler of compilers) {
+              if (edit.kind === 'policy') compiler.replacePolicy(edit.tier, edit.before, edit.after);
+              else compiler.replacePod(edit.before, edit.after);
+            }
+            if (i < edits - 1 && roll(3) > 0) continue;
+            for (const compiler of compilers) {
+              compiler.settle();
+              compiler.desired.transaction();
+              compiler.desired.commit();
+            }
+            expect(disagreements(now.cluster, now.program, compilers, salt + i, tally)).toEqual([]);
+          }
+        },
+      ),
+      { numRuns: RUNS, seed: 12 },
+    );
+    expect(Math.min(tally.allowed, tally.denied)).toBeGreaterThan(RUNS * 10);
+  });
+});
+
+/** An edit after which every pod has a node and addresses of its own. */
+function usable(edit: Edit, now: Edited, index: number): Edit {
+  if (edit.kind === 'policy' || edit.after === null) return edit;
+  const taken = new Set(
+    now.cluster.workloads
+      .flatMap(({ pods }) => pods)
+      .filter((pod) => pod !== edit.before)
+      .flatMap((pod) => pod.addresses.map((ip) => `${ip.family}/${ip.value}`)),
+  );
+  const { after } = edit;
+  const node = after.node ?? now.cluster.nodes[index % 2]?.name ?? null;
+  const addresses = after.hostNetwork
+    ? (now.cluster.nodes.find(({ name }) => name === node)?.addresses ?? [])
+    : after.addresses.map((ip) => {
+        let { value } = ip;
+        while (taken.has(`${ip.family}/${value}`)) value++;
+        return { ...ip, value };
+      });
+  return { ...edit, after: { ...after, node, addresses } };
+}
