@@ -1,4 +1,4 @@
-import { asObject, stringOf } from '../kinds/validation/json.ts';
+import { asObject, isObject, stringOf } from '../kinds/validation/json.ts';
 import type { Json, JsonObject, KubeObject } from '../manifest/object.ts';
 
 export function metadataOf(object: JsonObject): JsonObject {
@@ -45,6 +45,14 @@ export function madeObject(value: JsonObject): KubeObject {
     source: null,
   };
   return { ref, value };
+}
+
+/** The JSON text with the keys of every object sorted: equal for equal values. */
+export function stableText(value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(stableText).join(',')}]`;
+  if (!isObject(value)) return JSON.stringify(value ?? null);
+  const keys = Object.keys(value).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${stableText(value[key])}`).join(',')}}`;
 }
 
 /** 32 hexadecimal digits that depend on the text alone; different texts get different ones for all practical purposes. */

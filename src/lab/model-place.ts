@@ -88,7 +88,13 @@ export function partOf(range: Cidr, index: number): Cidr | null {
 
 /** A node that the manifests do not have. */
 export function madeNode(name: string): JsonObject {
-  const labels = { 'kubernetes.io/hostname': name, 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': 'amd64' };
+  const labels = {
+    'beta.kubernetes.io/arch': 'amd64',
+    'beta.kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': 'amd64',
+    'kubernetes.io/hostname': name,
+    'kubernetes.io/os': 'linux',
+  };
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {}, status: {} };
 }
 

@@ -8,6 +8,7 @@ import type { JsonObject, KubeObject } from '../manifest/object.ts';
 import type { Cluster, Pod } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
+import { withDefaults } from './api-server/defaults.ts';
 import type { LabNode, LabObject, LabOptions, LabOutside, LabPlan, LabPod, LabRanges, LabService } from './model.ts';
 import { LAB_CODES, type Remark } from './model-codes.ts';
 import { addDns, dnsOf } from './model-dns.ts';
@@ -261,7 +262,8 @@ function identified({ by: maker, object }: LabObject): LabObject {
   const namespace: JsonObject = ref.namespace === null ? {} : { namespace: ref.namespace };
   // Names that the server would choose end in a star here.
   const name = ref.name.replace(/\*$/, '0');
-  const named = withMetadata(value, { ...namespace, name });
+  // With what a server fills in, so that controllers see later what was planned from.
+  const named = withDefaults(ref.kind, withMetadata(value, { ...namespace, name }));
   return {
     by: maker,
     object: { ref: { ...ref, name }, value: withMetadata(named, { uid: uidOf(named) || uidFor(objectKey(named)) }) },

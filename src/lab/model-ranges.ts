@@ -122,14 +122,7 @@ function penalty(range: Cidr, block: PolicyBlock): number {
   return block.cidr.prefix === 0 ? 1 : 100;
 }
 
-const UNUSABLE: readonly Cidr[] = [
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '224.0.0.0/3',
-  '::/127',
-  'fe80::/10',
-  'ff00::/8',
-]
+const UNUSABLE: readonly Cidr[] = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', 'fe80::/10', 'ff00::/8']
   .map(parseCidr)
   .filter((cidr): cidr is Cidr => cidr !== null);
 

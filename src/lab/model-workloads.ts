@@ -4,7 +4,17 @@ import { treatmentOf } from '../cluster/kinds.ts';
 import { operatedPods } from '../cluster/operated.ts';
 import { asObject, get, isObject, stringOf } from '../kinds/validation/json.ts';
 import type { Json, JsonObject } from '../manifest/object.ts';
-import { labelsOf, madeObject, metadataOf, nameOf, namespaceOf, suffixOf, uidFor, uidOf } from './model-json.ts';
+import {
+  labelsOf,
+  madeObject,
+  metadataOf,
+  nameOf,
+  namespaceOf,
+  stableText,
+  suffixOf,
+  uidFor,
+  uidOf,
+} from './model-json.ts';
 
 /** A node as far as placing pods needs it. */
 export interface NodeFacts {
@@ -53,7 +63,7 @@ export function draftPods(controller: JsonObject, nodes: readonly NodeFacts[], m
       return statefulPods(controller, spec, most);
     case 'Deployment': {
       const template = templateAt(spec);
-      const hash = suffixOf(JSON.stringify(spec.template ?? null), 10);
+      const hash = suffixOf(stableText(spec.template), 10);
       const set = replicaSet(controller, spec, `${name}-${hash}`);
       const wanted = count(spec.replicas, 1);
       return { between: [set], pods: numbered(set, template, Math.min(wanted, most)), wanted };
@@ -104,6 +114,13 @@ function owned(owner: JsonObject): JsonObject {
   };
 }
 
+/** From which state of its template a pod was made: when the template changes, the pod is replaced. */
+export const TEMPLATE_ANNOTATION = 'lab.rampart.dev/template';
+
+function templateHash({ labels, annotations, spec }: Template): string {
+  return suffixOf(stableText([labels, annotations ?? null, spec]), 8);
+}
+
 function podFrom(owner: JsonObject, template: Template, name: string): JsonObject {
   const namespace = namespaceOf(owner);
   const metadata: JsonObject = {
@@ -111,7 +128,7 @@ function podFrom(owner: JsonObject, template: Template, name: string): JsonObjec
     namespace,
     uid: uidFor(`Pod/${namespace}/${name}/${uidOf(owner)}`),
     labels: template.labels,
-    ...(isObject(template.annotations) ? { annotations: template.annotations } : {}),
+    annotations: { ...asObject(template.annotations), [TEMPLATE_ANNOTATION]: templateHash(template) },
     ownerReferences: [owned(owner)],
   };
   return { apiVersion: 'v1', kind: 'Pod', metadata, spec: template.spec };
