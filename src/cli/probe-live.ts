@@ -158,7 +158,7 @@ function pairsOf(options: ProbeCommandOptions, world: ReturnType<typeof liveWorl
     return { questions: asWritten(questions), skipped: [], wanted: questions.length };
   }
   const most = positive(options.most, '--most', 'number of flows');
-  const asked = pairQuestions(world.topology, { pods: 'all', outside: [], most }, within);
+  const asked = pairQuestions(world.topology, { pods: 'all', outside: [], outsidePorts: [], most }, within);
   return { questions: asWritten(asked.questions), skipped: asked.skipped, wanted: asked.wanted };
 }
 

@@ -8,6 +8,8 @@ export interface PairOptions {
   readonly pods: 'all' | 'one';
   /** Addresses of the outside to ask about, in both directions. */
   readonly outside: readonly string[];
+  /** Ports of the outside to ask about. */
+  readonly outsidePorts: readonly Listener[];
   /** More flows than this are not asked; the caller says how to ask for fewer. */
   readonly most: number;
 }
@@ -56,9 +58,7 @@ export function pairQuestions(
       const reachable = pod.addresses.some((own) => own.includes(':') === address.includes(':'));
       if (!reachable) continue;
       if (outside.actor !== null) for (const listener of pod.listeners) ask(address, pod.id, listener);
-      if (pod.actor !== null && outside.listeners !== 'any') {
-        for (const listener of outside.listeners) ask(pod.id, address, listener);
-      }
+      if (pod.actor !== null) for (const listener of options.outsidePorts) ask(pod.id, address, listener);
     }
   }
   for (const pod of pods) if (pod.listeners.length === 0) skip(`to ${pod.id}`, 'nothing listens there', 0);

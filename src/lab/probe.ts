@@ -49,7 +49,7 @@ export interface Probed {
 }
 
 /** Disagreements whose way through the kernel is watched. */
-const MOST_TRACES = 10;
+const MOST_TRACES = 5;
 
 /** Asks everything once, and what disagrees again. Rejects only where asking itself fails, or is called off. */
 export async function probe(plan: readonly PlannedFlow[], prober: Prober, options: ProbeOptions): Promise<Probed> {

@@ -29,7 +29,12 @@ export function* probeText(report: ProbeReport, options: RenderOptions): Generat
   const paint = painter(options.colour);
   yield* matrixLines(report, paint);
   const wrong = report.flows.filter((flow) => !flow.agrees);
-  for (const flow of wrong) yield* disagreement(flow, paint);
+  const told = options.verbose === true ? wrong : [...wrong].sort(traced).slice(0, SHOWN);
+  for (const flow of told) yield* disagreement(flow, paint);
+  if (wrong.length > told.length) {
+    yield `… and ${wrong.length - told.length} more disagree; --verbose shows all`;
+    yield '';
+  }
   const settled = report.flows.filter(({ agrees, rounds }) => agrees && rounds > 1);
   if (settled.length > 0) {
     yield paint('heading', 'agreed only when asked again');
@@ -67,6 +72,11 @@ export function* probeText(report: ProbeReport, options: RenderOptions): Generat
     ...(again > 0 ? [`${again} disagreed at first and not when asked again`] : []),
   ];
   yield paint('dim', words.join(' · '));
+}
+
+/** What the kernel was watched for comes first. */
+function traced(a: ProbedFlow, b: ProbedFlow): number {
+  return Number(b.trace.length > 0) - Number(a.trace.length > 0);
 }
 
 function* matrixLines(report: ProbeReport, paint: Paint): Generator<string> {
