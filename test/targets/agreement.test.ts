@@ -1,19 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { formatIp, parseIp } from '../../src/base/ip.ts';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { verdict } from '../../src/engine/compiled/evaluate.ts';
 import type { Cluster } from '../../src/model/cluster.ts';
 import type { PolicyProgram } from '../../src/model/program.ts';
 import { DEFAULT_LAYOUT } from '../../src/targets/nftables/layout.ts';
 import { NodeCompiler } from '../../src/targets/nftables/node-compiler.ts';
-import { dice } from '../manifest/mutations.ts';
-import { clusters } from '../properties/generators.ts';
+import { firstPacket } from '../../src/targets/nftables/packet.ts';
+import { simulatorOf } from '../../src/targets/nftables/simulate.ts';
+import { type Dice, dice } from '../manifest/mutations.ts';
+import { clusters, OUTSIDE, PORTS } from '../properties/generators.ts';
 import { type Edit, type Edited, edited, editOf } from '../properties/incremental.ts';
 import { flowsOf, wordFlow } from '../properties/sampling.ts';
 import { read } from '../properties/world.ts';
 import { Enforced, placed } from './enforced.ts';
 
 const RUNS = Number(process.env.RAMPART_PROPERTY_RUNS ?? 150);
+
+const OUTSIDE_IPS = OUTSIDE.map(parseIp).filter((ip) => ip !== null);
 
 /** Flows that the tables and the engine judge otherwise. */
 function disagreements(
@@ -65,6 +70,43 @@ describe('the tables of all nodes', () => {
     expect(Math.min(tally.allowed, tally.denied)).toBeGreaterThan(RUNS * 10);
   });
 
+  test('judge live connections again whenever something that was allowed is not any more', () => {
+    const tally = { cut: 0, spared: 0 };
+    fc.assert(
+      fc.property(fc.noBias(clusters), clusters, fc.nat(), (first, second, salt) => {
+        const { program, cluster: written } = read(first);
+        const pool = read(second);
+        let now: Edited = { program, cluster: placed(written) };
+        const compilers = compiled(now.cluster, now.program);
+        for (const { desired } of compilers) {
+          desired.transaction();
+          desired.commit();
+        }
+        const roll = dice(salt);
+        for (let i = 0; i < 6; i++) {
+          const before = compilers.map((compiler) => letThrough(compiler, now.cluster, dice(salt)));
+          const edit = usable(editOf(now, { ...pool, cluster: placed(pool.cluster) }, roll), now, i);
+          now = edited(now, edit);
+          compilers.forEach((compiler, index) => {
+            if (edit.kind === 'policy') compiler.replacePolicy(edit.tier, edit.before, edit.after);
+            else compiler.replacePod(edit.before, edit.after);
+            compiler.settle();
+            const { tightens } = compiler.desired.transaction();
+            compiler.desired.commit();
+            const after = letThrough(compiler, now.cluster, dice(salt));
+            const lost = [...(before[index] ?? [])].filter(([key, allowed]) => allowed && after.get(key) === false);
+            if (lost.length > 0 && !tightens) expect({ edit, lost }).toEqual('a new generation');
+            if (tightens) tally.cut++;
+            else tally.spared++;
+          });
+        }
+      }),
+      { numRuns: RUNS, seed: 13 },
+    );
+    // Neither is the generation new every time.
+    expect(Math.min(tally.cut, tally.spared)).toBeGreaterThan(RUNS);
+  });
+
   test('do so after any edits, told one by one', () => {
     const tally = { allowed: 0, denied: 0 };
     fc.assert(
@@ -101,6 +143,38 @@ describe('the tables of all nodes', () => {
     expect(Math.min(tally.allowed, tally.denied)).toBeGreaterThan(RUNS * 10);
   });
 });
+
+/** What a table does with first packets between addresses that the cluster has, as far as the table's pods are concerned. */
+function letThrough(compiler: NodeCompiler, cluster: Cluster, roll: Dice): ReadonlyMap<string, boolean> {
+  const table = simulatorOf(compiler.desired.content());
+  const pods = cluster.workloads.flatMap((workload) => workload.pods).filter((pod) => !pod.hostNetwork);
+  const local = pods.filter((pod) => pod.node === compiler.node).flatMap((pod) => pod.addresses);
+  const all = [
+    ...pods.flatMap((pod) => pod.addresses),
+    ...cluster.nodes.flatMap((node) => node.addresses),
+    ...OUTSIDE_IPS,
+  ];
+  const out = new Map<string, boolean>();
+  for (const here of local) {
+    for (const there of all) {
+      if (here.family !== there.family || here === there) continue;
+      for (const [from, to] of [
+        [here, there],
+        [there, here],
+      ] as const) {
+        for (const [protocol, port] of [
+          [6, 80],
+          [17, 53],
+          [6, PORTS[roll(PORTS.length)] ?? 1],
+        ] as const) {
+          const key = `${formatIp(from)} ${formatIp(to)} ${protocol} ${port}`;
+          out.set(key, table(firstPacket(from, to, protocol, port)).verdict === 'accept');
+        }
+      }
+    }
+  }
+  return out;
+}
 
 /** An edit after which every pod has a node and addresses of its own. */
 function usable(edit: Edit, now: Edited, index: number): Edit {
