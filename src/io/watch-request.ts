@@ -75,7 +75,7 @@ async function listPages(
     let envelope: JsonObject;
     try {
       answer = await client.receive(pathOf(source, query), (chunk) => splitter.push(chunk), {
-        accept: source.accept,
+        accept: source.accept.list,
         signal: request.signal,
       });
       if (answer.status !== 200) {
@@ -154,7 +154,7 @@ export async function watchOnce(
         return undefined;
       },
       own.signal,
-      { accept: source.accept, idleMs: request.idleMs, onOpen: () => handlers.onOpen(endWith) },
+      { accept: source.accept.watch, idleMs: request.idleMs, onOpen: () => handlers.onOpen(endWith) },
     );
     if (ended.outcome !== null) return ended.outcome;
     return answer.status === 200 ? { kind: 'closed' } : refusal(answer);

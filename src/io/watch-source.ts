@@ -8,7 +8,8 @@ export interface Source {
   readonly group: string;
   readonly version: string;
   readonly path: string;
-  readonly accept: string;
+  /** What a list, and what a watch should consist of. */
+  readonly accept: { readonly list: string; readonly watch: string };
   readonly fieldSelector: string | null;
   /** Part of every API server: what is not served then is a fault. */
   readonly builtIn: boolean;
@@ -16,7 +17,12 @@ export interface Source {
 }
 
 /** Only what every object has; a server that cannot do that gives all of it. */
-export const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json';
+export const METADATA_ONLY: Source['accept'] = {
+  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
+  watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
+};
+
+const WHOLE: Source['accept'] = { list: 'application/json', watch: 'application/json' };
 
 const POLICY_GROUP = 'policy.networking.k8s.io';
 
@@ -24,7 +30,7 @@ interface Row {
   readonly group: string;
   readonly version: string;
   readonly builtIn: boolean;
-  readonly accept?: string;
+  readonly accept?: Source['accept'];
   readonly reduce: (reducers: Reducers) => Reduce;
 }
 
@@ -71,7 +77,7 @@ export function sourceOf(resource: WatchedResource, reducers: Reducers, fieldSel
     builtIn,
     fieldSelector,
     path: `${group === '' ? `/api/${version}` : `/apis/${group}/${version}`}/${resource}`,
-    accept: accept ?? 'application/json',
+    accept: accept ?? WHOLE,
     reduce: reduce(reducers),
   };
 }

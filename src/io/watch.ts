@@ -447,7 +447,7 @@ function createInformer(context: Context, source: Source): Informer {
   /** A server that was restored from a backup would be silent until it comes to our version again. */
   async function checkRestored(end: (outcome: Refusal) => void): Promise<void> {
     try {
-      const answer = await client.get(`${source.path}?limit=1`, source.accept, signal);
+      const answer = await client.get(`${source.path}?limit=1`, source.accept.list, signal);
       if (answer.status === 200 && isObject(answer.body) && isOlder(versionOf(answer.body), version)) end(RESTORED);
     } catch (error) {
       if (!(error instanceof IoError)) throw error;
