@@ -107,7 +107,10 @@ export function deniedPairs({ apps, localApps }: Shape): readonly Pair[] {
   });
 }
 
-const namespaceOf = (index: number): string => `ns-${Math.floor(index / APPS_A_NAMESPACE)}`;
+/** The namespace of an application. */
+export function namespaceOf(app: number): string {
+  return `ns-${Math.floor(app / APPS_A_NAMESPACE)}`;
+}
 
 /** The shape as Kubernetes objects. */
 export function objectsOf({ apps, localApps }: Shape): readonly JsonObject[] {
@@ -118,11 +121,7 @@ export function objectsOf({ apps, localApps }: Shape): readonly JsonObject[] {
   });
   const ports = PORTS.map(([protocol, port]) => ({ protocol: protocol.toUpperCase(), port }));
   return [
-    ...[...namespaces].map((name) => ({
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
-    })),
+    ...[...namespaces].map(namespaceObject),
     {
       apiVersion: 'v1',
       kind: 'Node',
@@ -155,7 +154,11 @@ export function objectsOf({ apps, localApps }: Shape): readonly JsonObject[] {
   ];
 }
 
-function podObject(app: number, replica: number, address: string, node: string): JsonObject {
+export function namespaceObject(name: string): JsonObject {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { 'kubernetes.io/metadata.name': name } } };
+}
+
+export function podObject(app: number, replica: number, address: string, node: string): JsonObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -165,6 +168,6 @@ function podObject(app: number, replica: number, address: string, node: string):
   };
 }
 
-function policyObject(namespace: string, name: string, spec: JsonObject): JsonObject {
+export function policyObject(namespace: string, name: string, spec: JsonObject): JsonObject {
   return { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name, namespace }, spec };
 }
