@@ -61,8 +61,13 @@ export async function labExec(
   options: LabNameOptions,
   shell: Shell,
 ): Promise<ExitCode> {
-  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), command));
+  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), afterDashes(command)));
   return attach(argv, shell, {});
+}
+
+/** The parser leaves the `--` in that says where the other program's words begin. */
+function afterDashes(words: readonly string[]): readonly string[] {
+  return words[0] === '--' ? words.slice(1) : words;
 }
 
 /** `rampart lab shell`. */
@@ -78,10 +83,11 @@ export async function labShell(actor: string, options: LabNameOptions, shell: Sh
 /** `rampart lab capture`: tcpdump where the pod is. */
 export async function labCapture(
   actor: string,
-  args: readonly string[],
+  words: readonly string[],
   options: LabNameOptions,
   shell: Shell,
 ): Promise<ExitCode> {
+  const args = afterDashes(words);
   if (findProgram('tcpdump', shell.env) === null) {
     throw new IoError('tool-missing', 'capturing needs `tcpdump`, which is not installed', {
       help: `run: ${installCommand(['tcpdump'], shell.env)}`,

@@ -55,6 +55,8 @@ function countOf(flag: string, text: string | undefined, least: number, most: nu
 export function upOptions(options: LabMakingOptions, env: NodeJS.ProcessEnv): UpOptions {
   return {
     env,
+    // As the planner has it where nothing is said.
+    replicas: countOf('--replicas', options.replicas, 1, 100) ?? 3,
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.cni === undefined ? {} : { cni: options.cni }),
     ...(options.deny === undefined ? {} : { deny: options.deny }),

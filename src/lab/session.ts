@@ -43,6 +43,8 @@ export interface UpOptions {
   readonly apiserver?: string | null;
   /** `false`: nodes get no agent, so that nothing is enforced. Default `true`. */
   readonly agents?: boolean;
+  /** At most so many pods of a workload that changes while the lab runs; default as many as a workload of the plan has. */
+  readonly replicas?: number;
   /** `detached` (default) outlives the caller; `caller` ends with it, however the caller ends. */
   readonly lifetime?: 'detached' | 'caller';
   readonly env?: NodeJS.ProcessEnv;
@@ -116,6 +118,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
       apiserver: options.apiserver ?? null,
       agents: options.agents ?? true,
       lifetime,
+      replicas: options.replicas ?? mostReplicas(plan),
       since: new Date().toISOString(),
       plan: portablePlan(plan),
     };
@@ -141,6 +144,16 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
     await end(folder);
     throw error;
   }
+}
+
+function mostReplicas(plan: LabPlan): number {
+  const counts = new Map<string, number>();
+  for (const { namespace, workload } of plan.pods) {
+    if (workload.kind === 'DaemonSet') continue;
+    const key = `${namespace}/${workload.kind}/${workload.name}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return Math.max(1, ...counts.values());
 }
 
 /** A folder of a lab that has died is taken over; one of a living lab is not. */

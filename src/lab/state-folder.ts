@@ -22,6 +22,8 @@ export interface LabSetup {
   readonly apiserver: string | null;
   readonly agents: boolean;
   readonly lifetime: 'detached' | 'caller';
+  /** At most so many pods of one workload. */
+  readonly replicas: number;
   readonly since: string;
   readonly plan: LabPlan;
 }

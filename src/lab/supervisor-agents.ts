@@ -7,8 +7,8 @@ import { ownCommand } from './box/programs.ts';
 export interface AgentOptions {
   readonly node: string;
   readonly netns: string;
-  /** What the agent follows: `--server URL` or `--kubeconfig FILE`. */
-  readonly server: readonly [string, string];
+  /** What the agent follows. */
+  readonly server: string;
   readonly deny: 'drop' | 'reject';
   /** Of its health, in the lab's folder. */
   readonly socket: string;
@@ -22,6 +22,8 @@ export interface Agent {
   state(): { readonly state: 'starting' | 'ready' | 'failed'; readonly detail: string; readonly restarts: number };
   /** Asks it. */
   refresh(): Promise<boolean>;
+  /** What it has heard and not dealt with yet: the same text twice, a while apart, with nothing pending, is rest. */
+  progress(): Promise<{ readonly heard: string; readonly pending: boolean } | null>;
   stop(): void;
 }
 
@@ -31,7 +33,7 @@ export function agentCommand(options: AgentOptions): readonly string[] {
     ...ownCommand(),
     'agent',
     ...['--node', options.node],
-    ...options.server,
+    ...['--server', options.server],
     ...['--deny', options.deny],
     ...['--listen', `unix://${options.socket}`],
     // The machine's own pods are none of ours.
@@ -79,6 +81,14 @@ export function startAgent(options: AgentOptions): Agent {
         else detail = answer.text.trim().split('\n').slice(0, 3).join('; ');
       }
       return ready;
+    },
+    progress: async () => {
+      const answer = await ask(options.socket, '/metrics');
+      if (answer === null || answer.status !== 200) return null;
+      const heard = answer.text.match(/^rampart_agent_watch_(?:events|lists)\{.*$/gm) ?? [];
+      const pending = /^rampart_agent_pending_seconds (\S+)$/m.exec(answer.text)?.[1];
+      const synced = /^rampart_agent_synced 1$/m.test(answer.text);
+      return { heard: heard.join('\n'), pending: !synced || pending === undefined || Number(pending) > 0 };
     },
     stop: () => {
       stopped = true;

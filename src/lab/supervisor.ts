@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { IoError, reasonOf } from '../io/io-error.ts';
-import { apiServer } from './api-server/api.ts';
-import { listenApi } from './api-server/server.ts';
 import { coverRun, makeBox } from './box/box.ts';
 import { type ControlHandlers, serveControl } from './control.ts';
 import { type LabSetup, readSetup } from './state-folder.ts';
 import type { LabStatus } from './status.ts';
 import { type Agent, startAgent } from './supervisor-agents.ts';
+import { type ControlPlane, ownControlPlane } from './supervisor-control-plane.ts';
 import { recordDenials } from './supervisor-denials.ts';
 
 /** The file that node runs as the first process of a box: `node FILE FOLDER`. */
@@ -17,6 +15,7 @@ export const SUPERVISOR_PROGRAM: string = fileURLToPath(import.meta.url);
 
 const AGENT_READY_MS = 60_000;
 const AGENT_ASK_MS = 50;
+const QUIET_MS = 120;
 
 async function main(folder: string): Promise<void> {
   const setup = readSetup(folder);
@@ -96,15 +95,13 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
   });
   const agents = new Map<string, Agent>();
   let unrecorded: string | null = null;
+  let plane: ControlPlane | null = null;
 
   const build = async (): Promise<void> => {
     progress(`making ${count(plan.nodes.length, 'node')}`);
     await box.build();
-    const api = apiServer({ now: Date.now, uid: randomUUID, serviceRanges: plan.ranges.services });
-    api.seed(plan.objects.map(({ object }) => object.value));
     const socket = `${folder}/api.sock`;
-    const listening = await listenApi(api, { path: socket });
-    chmodSync(socket, 0o600);
+    plane = await ownControlPlane(setup, socket, progress);
     if (setup.agents) {
       const netns = new Map(plan.nodes.map(({ name }) => [name, box.netnsOf(name) ?? '']));
       unrecorded = recordDenials(netns, `${folder}/denied.log`, progress);
@@ -113,7 +110,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
         const agent = startAgent({
           node: node.name,
           netns: box.netnsOf(node.name) ?? '',
-          server: ['--server', listening.url],
+          server: plane.server,
           deny: setup.deny,
           socket: `${folder}/agents/${node.name}.sock`,
           logFile: `${folder}/agents/${node.name}.log`,
@@ -125,6 +122,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     progress(`starting ${count(plan.pods.length, 'pod')}`);
     await box.addPods(plan.pods);
     await box.setServices(plan.services, plan.dns);
+    await plane.follow(box);
     if (setup.agents) {
       progress(`waiting for ${count(agents.size, 'agent')}`);
       await agentsReady(AGENT_READY_MS);
@@ -151,6 +149,27 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
         );
       }
       await sleep(AGENT_ASK_MS);
+    }
+  };
+
+  /** What agents hear comes a moment after the API server has it; hence two looks, a while apart. */
+  const settled = async (timeoutMs: number): Promise<void> => {
+    const deadline = performance.now() + timeoutMs;
+    await plane?.idle();
+    let before: string | null = null;
+    while (agents.size > 0) {
+      await sleep(QUIET_MS);
+      const seen = await Promise.all([...agents.values()].map((agent) => agent.progress()));
+      const isBusy = seen.some((one) => one === null || one.pending);
+      const heard: string = seen.map((one) => one?.heard ?? '').join('\n');
+      if (!isBusy && heard === before) return;
+      before = heard;
+      if (performance.now() > deadline) {
+        const waiting = [...agents.values()].find((_, i) => seen[i]?.pending !== false);
+        throw new IoError('timeout', `the agent of \`${waiting?.node ?? ''}\` has not settled`, {
+          help: `its log is in \`${folder}/agents\``,
+        });
+      }
     }
   };
 
@@ -197,8 +216,9 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
         unrecorded,
       };
     },
-    settled: agentsReady,
+    settled,
     stop: async () => {
+      await plane?.stop();
       for (const agent of agents.values()) agent.stop();
     },
   };

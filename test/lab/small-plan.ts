@@ -24,7 +24,9 @@ export function pod(name: string, number: number, sketch: PodSketch): LabPod {
     node: node.name,
     hostNetwork: sketch.hostNetwork === true,
     addresses:
-      sketch.hostNetwork === true ? node.addresses : [`10.30.${sketch.node}.${number}`, `fd30:${sketch.node}::${number}`],
+      sketch.hostNetwork === true
+        ? node.addresses
+        : [`10.30.${sketch.node}.${number}`, `fd30:${sketch.node}::${number}`],
     labels: {},
     workload: { kind: 'Pod', name },
     listeners: sketch.ports.map(([protocol, port]) => ({ protocol, port })),

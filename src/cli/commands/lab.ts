@@ -4,6 +4,7 @@ import type { LabChangeOptions } from '../lab-change.ts';
 import type { LabNameOptions } from '../lab-enter.ts';
 import type { LabLogsOptions } from '../lab-logs.ts';
 import type { LabMakingOptions } from '../lab-plan.ts';
+import { addLabRunOptions, type LabRunOptions } from '../lab-run.ts';
 import type { LabStatusOptions } from '../lab-status.ts';
 import type { CliCommand } from '../shell.ts';
 
@@ -29,6 +30,13 @@ Examples:
   rampart lab up -f manifests/ --nodes 3 --replicas 2 --name review
   rampart lab up -k overlays/production --deny reject
   rampart lab up -f manifests/ --apiserver ~/.kube/config
+`;
+
+const RUN_EXAMPLES = `
+Examples:
+  rampart lab run -f examples/shop
+  rampart lab run -f manifests/ --flows flows.yaml -o junit --out lab.xml
+  rampart lab run -f manifests/ --pods one -o json
 `;
 
 const EXEC_EXAMPLES = `
@@ -77,6 +85,12 @@ export const lab: CliCommand = {
       .action((options: LabMakingOptions) =>
         run(async (shell) => (await import('../lab-up.ts')).labUp(options, shell)),
       );
+
+    addLabRunOptions(
+      command.command('run').description('up, probe, down: exit code 2 where the kernel and the engine disagree'),
+    )
+      .addHelpText('after', RUN_EXAMPLES)
+      .action((options: LabRunOptions) => run(async (shell) => (await import('../lab-run.ts')).runLab(options, shell)));
 
     command
       .command('down')

@@ -61,6 +61,7 @@ export interface Box {
   listen(id: string, listeners: readonly Listener[]): Promise<void>;
   /** Brings every node's translation of Services, the announced addresses and the names up to date. */
   setServices(services: readonly LabService[], dns: LabDns | null): Promise<void>;
+  services(): readonly LabService[];
   netnsOf(node: string): string | null;
   pods(): readonly PodActor[];
 }
@@ -233,9 +234,26 @@ export function makeBox(options: BoxOptions): Box {
     }
   }
 
-  async function setServices(now: readonly LabService[], names: LabDns | null): Promise<void> {
-    services = now;
-    dns = names;
+  let translating: Promise<void> | null = null;
+  let stale = false;
+
+  /** One at a time; what is asked for meanwhile is done together, with what holds then. */
+  function translate(): Promise<void> {
+    stale = true;
+    translating ??= (async () => {
+      try {
+        while (stale) {
+          stale = false;
+          await translateOnce();
+        }
+      } finally {
+        translating = null;
+      }
+    })();
+    return translating;
+  }
+
+  async function translateOnce(): Promise<void> {
     const all = [...pods.values()].map(({ pod }) => pod);
     const stray = all.filter(({ hostNetwork }) => !hostNetwork).flatMap(({ addresses }) => addresses);
     const podRanges = [...plan.nodes.flatMap(({ podCidrs }) => podCidrs), ...plan.ranges.pods, ...stray];
@@ -289,7 +307,12 @@ export function makeBox(options: BoxOptions): Box {
       const actor = pods.get(id);
       if (actor !== undefined) await listenAs(actor, listeners, actor.pod.hostNetwork ? actor.pod.addresses : null);
     },
-    setServices,
+    setServices: (now, names) => {
+      services = now;
+      dns = names;
+      return translate();
+    },
+    services: () => services,
     netnsOf,
     pods: () => [...pods.values()],
   };
