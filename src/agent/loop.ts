@@ -86,8 +86,8 @@ export function syncLoop(options: LoopOptions): Loop {
   let events = 0;
   let created: number[] = [];
 
-  /** Whether the kernel is believed to have what the compiler thinks it has. */
-  let trusted = false;
+  /** Whether the kernel is believed to have what the compiler thinks it has; `routine`: it is time to look whether it does. */
+  let trust: 'yes' | 'routine' | 'no' = 'no';
   /** The compiler must be given everything again, and why. */
   let anew: string | null = null;
   /** Another compiler must be made, and why. */
@@ -152,30 +152,41 @@ export function syncLoop(options: LoopOptions): Loop {
       return;
     }
     if (synced && canaryAt <= now && verifyAt > now) await lookForTable();
-    if (verifyAt <= now) trusted = false;
+    if (verifyAt <= now) doubt();
     const tried = closed.takeDue();
     for (const id of tried) trying.add(id);
-    if (firstEvent !== null || retryAt !== null || anew !== null || renewal !== null || !trusted || trying.size > 0) {
+    if (
+      firstEvent !== null ||
+      retryAt !== null ||
+      anew !== null ||
+      renewal !== null ||
+      trust !== 'yes' ||
+      trying.size > 0
+    ) {
       await sync();
     }
+  }
+
+  function doubt(): void {
+    if (trust === 'yes') trust = 'routine';
   }
 
   async function lookForTable(): Promise<void> {
     canaryAt = clock.now() + timing().canaryMs;
     const fault = await kernel.check(options.canary);
-    if (fault?.kind === 'refused') trusted = false;
+    if (fault?.kind === 'refused') doubt();
   }
 
   async function sync(): Promise<void> {
     const begun = clock.now();
     if (renewal !== null) {
       compiler = options.makeCompiler();
-      trusted = false;
+      trust = 'no';
       anew = renewal;
       renewal = null;
     }
     // Before anything is compiled: what is found tells which numbers to go on with, and what somebody else has changed.
-    const unread = trusted ? null : await reread();
+    const unread = trust === 'yes' ? null : await reread();
     if (unread !== null) {
       fail(textOf(unread));
       return;
@@ -259,7 +270,7 @@ export function syncLoop(options: LoopOptions): Loop {
       handAll(compiler, state);
       return null;
     } catch (error) {
-      trusted = false;
+      trust = 'no';
       return `compiling failed: ${String(error)}`;
     }
   }
@@ -297,7 +308,7 @@ export function syncLoop(options: LoopOptions): Loop {
     const whole = compiler.desired.replaceAll();
     const fault = await apply(whole);
     if (fault === null) return done(whole, true);
-    trusted = false;
+    trust = 'no';
     return fault.kind === 'broken' ? failed(fault) : null;
   }
 
@@ -312,7 +323,7 @@ export function syncLoop(options: LoopOptions): Loop {
     if (found.kind !== 'found') {
       compiler.close(closed.ids());
       compiler.settle();
-      trusted = false;
+      trust = 'no';
       return failed(found.kind === 'broken' ? found.fault : fault);
     }
     for (const id of found.culprits) {
@@ -333,7 +344,7 @@ export function syncLoop(options: LoopOptions): Loop {
     canaryAt = clock.now() + timing().canaryMs;
     if (isFault(answer)) {
       observer.ran(answer.kind, 0);
-      trusted = false;
+      trust = 'no';
       return answer;
     }
     const { text } = answer;
@@ -344,9 +355,9 @@ export function syncLoop(options: LoopOptions): Loop {
       observer.drifted('unreadable', [`line ${content.line}: ${content.error}`]);
     } else {
       const { drift } = compiler.desired.rebase(content);
-      if (synced && drift.length > 0) observer.drifted(content === null ? 'gone' : 'changed', drift);
+      if (trust === 'routine' && drift.length > 0) observer.drifted(content === null ? 'gone' : 'changed', drift);
     }
-    trusted = true;
+    trust = 'yes';
     return null;
   }
 
@@ -355,7 +366,7 @@ export function syncLoop(options: LoopOptions): Loop {
     const fault = await kernel.apply(change.text);
     observer.ran(fault?.kind ?? 'ok', clock.now() - begun);
     if (fault === null) compiler.desired.commit();
-    else trusted = false;
+    else trust = 'no';
     return fault;
   }
 
@@ -364,13 +375,13 @@ export function syncLoop(options: LoopOptions): Loop {
   }
 
   function done(change: Change, replaced: boolean): Outcome {
-    trusted = true;
+    trust = 'yes';
     const { changes, tightens } = change;
     return { kind: 'fine', changes, tightens, replaced };
   }
 
   function failed(fault: KernelFault): Outcome {
-    trusted = false;
+    trust = 'no';
     return { kind: 'failed', message: textOf(fault) };
   }
 

@@ -308,7 +308,7 @@ export function agentState(options: StateOptions): AgentState {
             ];
       closing = closes;
       const batch: Batch = {
-        reload: [...reload],
+        reload: reload.has('first') ? ['first'] : [...reload],
         namespaces: [...fresh].flatMap((name) => namespaces.get(name) ?? []),
         pods: changes,
         policies: [...flip, ...policies.drain()],

@@ -1,0 +1,379 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_LAYOUT } from '../../src/targets/nftables/layout.ts';
+import type { TableContent } from '../../src/targets/nftables/table.ts';
+import { fakeNft } from '../support/fake-nft.ts';
+import { ingressPolicy, namespaceObject, nodeObject, podObject } from './objects.ts';
+import { type Rig, rig } from './rig.ts';
+
+const WEB = '10.0.0.1';
+const CLIENT = '10.0.1.1';
+const OTHER = '10.0.1.2';
+
+/** Two pods of another node may or may not reach `web`, which is on this one. */
+const SHOP = {
+  namespaces: [namespaceObject('a')],
+  nodes: [nodeObject('n1', '192.168.0.1'), nodeObject('n2', '192.168.0.2')],
+  pods: [podObject('web', WEB), podObject('client', CLIENT, { node: 'n2' }), podObject('other', OTHER, { node: 'n2' })],
+  networkpolicies: [ingressPolicy('web', 'web', 'client', 80)],
+};
+
+async function begin(one: Rig): Promise<Rig> {
+  one.list(SHOP);
+  one.loop.start();
+  await one.clock.advance(100);
+  return one;
+}
+
+const started = (): Promise<Rig> => begin(rig());
+
+/** A port that this kernel does not take in any element. */
+function refusing(port: number): (content: TableContent) => string | null {
+  return ({ sets }) => {
+    for (const { elements } of sets.values()) {
+      for (const key of elements.keys())
+        if (key.endsWith(` . ${port}`)) return 'Could not process rule: Invalid argument';
+    }
+    return null;
+  };
+}
+
+describe('the first sync', () => {
+  it('waits until everything was listed', async () => {
+    const one = rig();
+    one.put('pods', podObject('web', WEB));
+    await one.clock.advance(1000);
+    expect(one.kernel.calls).toEqual({ apply: 0, check: 0, list: 0 });
+    expect(one.loop.status().synced).toBe(false);
+    await begin(one);
+    expect(one.kernel.applied).toHaveLength(1);
+    expect(one.loop.status().synced).toBe(true);
+    expect(one.told).toEqual(['loaded first']);
+    expect([one.passes(CLIENT, WEB, 80), one.passes(CLIENT, WEB, 81), one.passes(OTHER, WEB, 80)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('takes over the table of the agent before it, and changes nothing that need not change', async () => {
+    const before = await started();
+    const after = await begin(rig({ kernel: before.kernel }));
+    expect(before.kernel.applied).toHaveLength(1);
+    expect(after.loop.status().synced).toBe(true);
+    expect(after.told).toEqual(['loaded first']);
+  });
+
+  it('changes of a table that is there only what has changed meanwhile', async () => {
+    const before = await started();
+    const lists = {
+      ...SHOP,
+      pods: [...SHOP.pods, podObject('late', '10.0.1.9', { node: 'n2', labels: { app: 'client' } })],
+    };
+    const after = rig({ kernel: before.kernel });
+    after.list(lists);
+    after.loop.start();
+    await after.clock.advance(100);
+    expect(after.kernel.applied).toHaveLength(2);
+    expect(after.kernel.applied[1]).not.toContain('delete table');
+    expect(after.passes('10.0.1.9', WEB, 80)).toBe(true);
+  });
+
+  it('replaces a table that it cannot read, or that is of another layout, in one transaction', async () => {
+    for (const spoil of [
+      (kernel: Rig['kernel']) => {
+        const table = kernel.tables.get('rampart');
+        if (table !== undefined) table.comment = 'of long ago';
+      },
+      (kernel: Rig['kernel']) => {
+        kernel.list = () => Promise.resolve({ text: 'table inet rampart {\n\tflowtable f {\n\t}\n}\n' });
+      },
+    ]) {
+      const before = await started();
+      spoil(before.kernel);
+      const after = await begin(rig({ kernel: before.kernel }));
+      expect(after.loop.status().synced).toBe(true);
+      expect(after.kernel.applied.at(-1)).toMatch(
+        /^add table inet rampart\ndelete table inet rampart\ntable inet rampart \{/,
+      );
+      expect(after.passes(OTHER, WEB, 80)).toBe(false);
+    }
+  });
+});
+
+describe('changes', () => {
+  it('wait for each other a short while, and become one transaction', async () => {
+    const one = await started();
+    for (let i = 10; i < 60; i++)
+      one.put('pods', podObject(`p${i}`, `10.0.1.${i}`, { node: 'n2', labels: { app: 'client' } }));
+    await one.clock.advance(49);
+    expect(one.kernel.applied).toHaveLength(1);
+    await one.clock.advance(2);
+    expect(one.kernel.applied).toHaveLength(2);
+    expect(one.passes('10.0.1.59', WEB, 80)).toBe(true);
+    expect(one.committed.at(-1)).toMatchObject({ events: 50, replaced: false });
+    expect(one.committed.at(-1)?.latencies).toEqual(Array.from({ length: 50 }, () => 50));
+  });
+
+  it('that never end wait no longer than the limit', async () => {
+    const one = await started();
+    for (let i = 0; i < 40; i++) {
+      one.put('pods', podObject(`p${i}`, `10.0.2.${i}`, { node: 'n2', labels: { app: 'client' } }));
+      await one.clock.advance(8);
+    }
+    expect(one.committed.slice(1).map(({ latencies }) => Math.max(...latencies))).toEqual([200]);
+  });
+
+  it('that come to nothing write nothing', async () => {
+    const one = await started();
+    one.put('pods', podObject('brief', '10.0.0.77'));
+    one.remove('pods', podObject('brief', '10.0.0.77'));
+    one.put('namespaces', namespaceObject('empty'));
+    await one.clock.advance(300);
+    expect(one.kernel.applied).toHaveLength(1);
+  });
+
+  it('during a transaction are in the next one', async () => {
+    const one = await started();
+    let release: () => void = () => undefined;
+    one.kernel.delay = () =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    one.put('pods', podObject('x', '10.0.1.7', { node: 'n2', labels: { app: 'client' } }));
+    await one.clock.advance(60);
+    expect(one.kernel.calls.apply).toBe(2);
+    one.put('pods', podObject('y', '10.0.1.8', { node: 'n2', labels: { app: 'client' } }));
+    await one.clock.advance(500);
+    expect(one.kernel.calls.apply).toBe(2);
+    one.kernel.delay = () => Promise.resolve();
+    release();
+    await one.clock.advance(60);
+    expect(one.kernel.calls.apply).toBe(3);
+    expect(one.kernel.applied.at(-1)).toContain('10.0.1.8');
+    expect(one.kernel.applied.at(-1)).not.toContain('10.0.1.7');
+  });
+
+  it('of the options take effect without a gap', async () => {
+    let deny: 'drop' | 'reject' = 'drop';
+    const one = await begin(rig({ layout: () => ({ ...DEFAULT_LAYOUT, deny }) }));
+    deny = 'reject';
+    one.loop.recompile('configuration');
+    await one.clock.advance(100);
+    expect(one.kernel.applied).toHaveLength(2);
+    expect(one.kernel.applied[1]).not.toContain('delete table');
+    expect(one.kernel.content()?.chains.get('deny_ingress')?.rules.join()).toContain('reject');
+    expect(one.passes(OTHER, WEB, 80)).toBe(false);
+  });
+});
+
+describe('a kernel that fails', () => {
+  it('is asked again, later and later, and read before it is trusted', async () => {
+    const one = await started();
+    one.kernel.accidents.push(...Array.from({ length: 4 }, () => ({ kind: 'broken' }) as const));
+    one.put('pods', podObject('x', '10.0.1.7', { node: 'n2', labels: { app: 'client' } }));
+    await one.clock.advance(60);
+    expect(one.told.slice(1)).toEqual(['failed 250 nft was ended by SIGSEGV']);
+    expect(one.loop.status().failure).toBe('nft was ended by SIGSEGV');
+    const lists = one.kernel.calls.list;
+    await one.clock.advance(250);
+    expect(one.kernel.calls.list).toBe(lists + 1);
+    await one.clock.advance(5000);
+    expect(one.told.slice(2)).toEqual([
+      'failed 500 nft was ended by SIGSEGV',
+      'failed 1000 nft was ended by SIGSEGV',
+      'failed 2000 nft was ended by SIGSEGV',
+    ]);
+    expect(one.loop.status().failure).toBeNull();
+    expect(one.passes('10.0.1.7', WEB, 80)).toBe(true);
+  });
+
+  it('may have done what it was told all the same', async () => {
+    const one = await started();
+    one.kernel.accidents.push({ kind: 'broken-after' });
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(1000);
+    expect(one.loop.status().failure).toBeNull();
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([false, true]);
+  });
+
+  it('that refuses once, because it had something else, is brought round', async () => {
+    const one = await started();
+    // Somebody has taken an element away, which the agent is about to delete.
+    one.kernel.tables.get('rampart')?.sets.get('id4')?.elements.clear();
+    one.remove('pods', podObject('client', CLIENT, { node: 'n2' }));
+    await one.clock.advance(100);
+    expect(one.loop.status().failure).toBeNull();
+    expect(one.passes(CLIENT, WEB, 80)).toBe(false);
+    const fresh = rig();
+    fresh.list({ ...SHOP, pods: SHOP.pods.filter((pod) => pod !== SHOP.pods[1]) });
+    fresh.loop.start();
+    await fresh.clock.advance(100);
+    expect(one.kernel.content()?.sets.get('id4')?.elements.size).toBe(
+      fresh.kernel.content()?.sets.get('id4')?.elements.size,
+    );
+  });
+});
+
+describe('a policy that the kernel refuses', () => {
+  it('closes its own pods and nobody else, until it is mended', async () => {
+    const one = await started();
+    one.put('pods', podObject('db', '10.0.0.2'));
+    one.put('pods', podObject('cache', '10.0.0.3'));
+    await one.clock.advance(100);
+    one.kernel.refuses = refusing(666);
+    one.put('networkpolicies', ingressPolicy('db', 'db', 'client', 666));
+    one.put('networkpolicies', ingressPolicy('cache', 'cache', 'client', 6379));
+    await one.clock.advance(100);
+    expect(one.told.slice(1)).toEqual(['policyFailed NetworkPolicy/a/db']);
+    expect(one.loop.status().failedPolicies).toEqual(['NetworkPolicy/a/db']);
+    expect(one.loop.status().failure).toBeNull();
+    expect(one.passes(CLIENT, '10.0.0.2', 666)).toBe(false);
+    expect(one.passes(CLIENT, '10.0.0.3', 6379)).toBe(true);
+    expect(one.passes(CLIENT, WEB, 80)).toBe(true);
+    expect(one.passes(OTHER, WEB, 80)).toBe(false);
+    // Changes of others go on.
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(100);
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([false, true]);
+    one.put('networkpolicies', ingressPolicy('db', 'db', 'client', 667));
+    await one.clock.advance(100);
+    expect(one.told.slice(2)).toEqual(['policyHealed NetworkPolicy/a/db']);
+    expect(one.passes(CLIENT, '10.0.0.2', 667)).toBe(true);
+    expect(one.loop.status().failedPolicies).toEqual([]);
+  });
+
+  it('is tried again after a while', async () => {
+    const one = await started();
+    one.kernel.refuses = refusing(666);
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'client', 666));
+    await one.clock.advance(100);
+    expect(one.loop.status().failedPolicies).toEqual(['NetworkPolicy/a/web']);
+    await one.clock.advance(70_000);
+    expect(one.loop.status().failedPolicies).toEqual(['NetworkPolicy/a/web']);
+    expect(one.told.filter((line) => line.startsWith('policyFailed'))).toHaveLength(1);
+    one.kernel.refuses = () => null;
+    await one.clock.advance(60_000);
+    expect(one.loop.status().failedPolicies).toEqual(['NetworkPolicy/a/web']);
+    await one.clock.advance(61_000);
+    expect(one.told.at(-1)).toBe('policyHealed NetworkPolicy/a/web');
+    expect(one.passes(CLIENT, WEB, 666)).toBe(true);
+  });
+
+  it('is not blamed where no policy is', async () => {
+    const one = await started();
+    one.kernel.refuses = () => 'Could not process rule: Operation not supported';
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(100);
+    expect(one.loop.status().failedPolicies).toEqual([]);
+    expect(one.loop.status().failure).toContain('Operation not supported');
+    // What was there stays in force.
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([true, false]);
+    one.kernel.refuses = () => null;
+    await one.clock.advance(2000);
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([false, true]);
+  });
+
+  it('that cannot be compiled leaves the table, and the rest is tried from the beginning', async () => {
+    let poison = false;
+    const one = await begin(
+      rig({
+        wrap: (compiler) => {
+          const settle = compiler.settle.bind(compiler);
+          compiler.settle = () => {
+            if (poison) throw new Error('poisoned');
+            settle();
+          };
+          return compiler;
+        },
+      }),
+    );
+    poison = true;
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(100);
+    expect(one.loop.status().failure).toContain('poisoned');
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([true, false]);
+    poison = false;
+    await one.clock.advance(1000);
+    expect(one.loop.status().failure).toBeNull();
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([false, true]);
+  });
+});
+
+describe('a table that somebody else changes', () => {
+  it('is made again soon after it was flushed', async () => {
+    const one = await started();
+    one.kernel.tables.clear();
+    await one.clock.advance(5000);
+    expect(one.told.slice(1)).toEqual(['drifted gone']);
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([true, false]);
+  });
+
+  it('is mended when it is read back', async () => {
+    const one = await started();
+    const table = one.kernel.tables.get('rampart');
+    const chain = table?.chains.get('deny_ingress');
+    chain?.rules.splice(0, chain.rules.length, 'accept');
+    table?.sets.get('in4')?.elements.clear();
+    expect(one.passes(OTHER, WEB, 80)).toBe(true);
+    await one.clock.advance(60_000);
+    expect(one.told.slice(1)).toEqual(['drifted changed']);
+    expect(one.passes(OTHER, WEB, 80)).toBe(false);
+    expect(one.kernel.applied.at(-1)).not.toContain('delete table');
+  });
+
+  it('costs nothing while nobody does', async () => {
+    const one = await started();
+    const { list, check } = { ...one.kernel.calls };
+    await one.clock.advance(600_000);
+    expect(one.kernel.applied).toHaveLength(1);
+    expect(one.kernel.calls.list - list).toBe(10);
+    expect(one.kernel.calls.check - check).toBeLessThanOrEqual(120);
+  });
+
+  it('of another name is never touched', async () => {
+    const kernel = fakeNft('rampart');
+    await kernel.apply('add table inet other\nadd chain inet other c\nadd rule inet other c drop\n');
+    const one = await begin(rig({ kernel }));
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(120_000);
+    expect(kernel.tables.get('other')?.chains.get('c')?.rules).toEqual(['drop']);
+    expect(kernel.applied.slice(1).join('')).not.toContain('inet other');
+  });
+});
+
+describe('the end', () => {
+  it('waits for the transaction at hand, and leaves the table', async () => {
+    const one = await started();
+    let release: () => void = () => undefined;
+    one.kernel.delay = () =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(60);
+    let ended = false;
+    const end = one.loop.stop().then(() => {
+      ended = true;
+    });
+    await one.clock.advance(1000);
+    expect(ended).toBe(false);
+    release();
+    await end;
+    expect(one.passes(OTHER, WEB, 80)).toBe(true);
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'client', 80));
+    await one.clock.advance(100_000);
+    expect(one.passes(OTHER, WEB, 80)).toBe(true);
+  });
+
+  it('comes whatever the clock of the machine says', async () => {
+    const one = await started();
+    one.clock.setWall(Date.UTC(1999, 0, 1));
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80, { created: '2026-01-01T00:00:00Z' }));
+    await one.clock.advance(60);
+    expect(one.passes(OTHER, WEB, 80)).toBe(true);
+    one.clock.setWall(Date.UTC(2099, 0, 1));
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'client', 80));
+    await one.clock.advance(60);
+    expect(one.passes(OTHER, WEB, 80)).toBe(false);
+  });
+});
