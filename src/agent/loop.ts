@@ -82,9 +82,9 @@ export function syncLoop(options: LoopOptions): Loop {
 
   let firstEvent: number | null = null;
   let lastEvent = 0;
-  let arrivals: number[] = [];
-  let events = 0;
-  let created: number[] = [];
+  let waiting = newEvents();
+  /** What was taken out of the state and is not in the kernel yet. */
+  let underWay = newEvents();
 
   /** Whether the kernel is believed to have what the compiler thinks it has; `routine`: it is time to look whether it does. */
   let trust: 'yes' | 'routine' | 'no' = 'no';
@@ -214,26 +214,27 @@ export function syncLoop(options: LoopOptions): Loop {
       replaced: outcome.replaced,
       compileMs,
       nftMs: now - begun - compileMs,
-      latencies: arrivals.map((at) => now - at),
-      events,
-      sinceCreation: created.map((at) => Math.max(0, wall - at)),
+      latencies: underWay.arrivals.map((at) => now - at),
+      events: underWay.count,
+      sinceCreation: underWay.created.map((at) => Math.max(0, wall - at)),
     });
-    arrivals = [];
-    created = [];
-    events = 0;
+    underWay = newEvents();
   }
 
   function takeBatch(): Batch {
     firstEvent = null;
     const batch = state.drain();
+    const created: number[] = [];
     for (const notice of batch.notices) observer.noticed(notice);
     for (const { before, after } of batch.policies) {
       const id = (after ?? before)?.id;
       if (id === undefined) continue;
       if (closed.forget(id)) observer.policyHealed(id);
       const at = state.policyObject(id)?.created ?? null;
-      if (synced && before === null && at !== null && created.length < MOST_LATENCIES) created.push(at);
+      if (synced && before === null && at !== null) created.push(at);
     }
+    underWay = together(underWay, { ...waiting, created });
+    waiting = newEvents();
     return batch;
   }
 
@@ -398,8 +399,8 @@ export function syncLoop(options: LoopOptions): Loop {
       const now = clock.now();
       firstEvent ??= now;
       lastEvent = now;
-      events++;
-      if (started && arrivals.length < MOST_LATENCIES) arrivals.push(now);
+      waiting.count++;
+      if (started && waiting.arrivals.length < MOST_LATENCIES) waiting.arrivals.push(now);
       schedule();
     },
 
@@ -412,7 +413,7 @@ export function syncLoop(options: LoopOptions): Loop {
       synced,
       lastSuccess,
       lastSuccessWall,
-      pendingSince: firstEvent ?? (failure === null ? null : (arrivals[0] ?? lastSuccess)),
+      pendingSince: underWay.arrivals[0] ?? (failure === null ? firstEvent : (lastSuccess ?? firstEvent)),
       workingSince,
       failure,
       failedPolicies: [...closed.ids()],
@@ -433,6 +434,27 @@ export function syncLoop(options: LoopOptions): Loop {
         idlers.push(resolve);
       });
     },
+  };
+}
+
+/** Events that have led to a sync, or will. */
+interface Events {
+  count: number;
+  /** When they came; of many, those of the first. */
+  readonly arrivals: number[];
+  /** When the API server made the policies that are new. */
+  readonly created: readonly number[];
+}
+
+function newEvents(): Events {
+  return { count: 0, arrivals: [], created: [] };
+}
+
+function together(a: Events, b: Events): Events {
+  return {
+    count: a.count + b.count,
+    arrivals: [...a.arrivals, ...b.arrivals].slice(0, MOST_LATENCIES),
+    created: [...a.created, ...b.created].slice(0, MOST_LATENCIES),
   };
 }
 

@@ -78,17 +78,18 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     identities: gauge('identities', 'Classes of peers that they tell apart.'),
     elements: gauge('elements', 'Elements by set.', ['set']),
     objects: gauge('objects', 'What is known of the cluster.', ['resource']),
-    packets: gauge('packets', 'Packets that were judged, since the table was made.', ['direction', 'verdict']),
     watching: gauge('watch_open', '1 while a watch of the resource is open.', ['resource']),
     contact: gauge('watch_last_contact_timestamp_seconds', 'When the API server last said something.', ['resource']),
     build: gauge('build_info', 'Always 1.', ['version', 'node']),
   };
   levels.build.set({ version: manifest.version, node: process.version }, 1);
-  const watched = {
-    lists: gauge('watch_lists', 'Lists of the resource so far.', ['resource']),
-    relists: gauge('watch_relists', 'Lists after the first, by reason.', ['resource', 'reason']),
-    events: gauge('watch_events', 'Events of the resource so far.', ['resource']),
-    failures: gauge('watch_failures', 'Requests that failed so far.', ['resource']),
+  /** Counted elsewhere: what is read is set. */
+  const counted = {
+    packets: counter('packets_total', 'Packets that were judged, since the table was made.', ['direction', 'verdict']),
+    lists: counter('watch_lists_total', 'Lists of the resource.', ['resource']),
+    relists: counter('watch_relists_total', 'Lists after the first, by reason.', ['resource', 'reason']),
+    events: counter('watch_events_total', 'Events of the resource.', ['resource']),
+    failures: counter('watch_failures_total', 'Requests that failed.', ['resource']),
   };
 
   let read: { readonly at: number; readonly values: ReadonlyMap<string, CounterValue> } | null = null;
@@ -98,10 +99,11 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     const answer = await sources.kernel.counters();
     if (answer === null || isFault(answer)) return;
     read = { at: now, values: answer };
+    counted.packets.reset();
     for (const [name, { packets }] of answer) {
       const found = /^(allowed|denied)_(ingress|egress)$/.exec(name);
       if (found?.[1] !== undefined && found[2] !== undefined) {
-        levels.packets.set({ verdict: found[1], direction: found[2] }, packets);
+        counted.packets.inc({ verdict: found[1], direction: found[2] }, packets);
       }
     }
   }
@@ -120,14 +122,15 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     levels.identities.set(stats.identities);
     for (const [set, { elements }] of compiler.desired.content().sets) levels.elements.set({ set }, elements.size);
     for (const [resource, count] of Object.entries(sources.state.counts())) levels.objects.set({ resource }, count);
+    for (const each of [counted.lists, counted.relists, counted.events, counted.failures]) each.reset();
     for (const watch of sources.watches()) {
       const { resource } = watch;
       levels.watching.set({ resource }, watch.watching ? 1 : 0);
       levels.contact.set({ resource }, (watch.lastContactMs ?? 0) / 1000);
-      watched.lists.set({ resource }, watch.lists);
-      for (const [reason, count] of Object.entries(watch.relists)) watched.relists.set({ resource, reason }, count);
-      watched.events.set({ resource }, watch.events);
-      watched.failures.set({ resource }, watch.failures);
+      counted.lists.inc({ resource }, watch.lists);
+      for (const [reason, count] of Object.entries(watch.relists)) counted.relists.inc({ resource, reason }, count);
+      counted.events.inc({ resource }, watch.events);
+      counted.failures.inc({ resource }, watch.failures);
     }
   }
 
