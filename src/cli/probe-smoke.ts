@@ -6,7 +6,6 @@ import { liveProber } from '../lab/live/prober.ts';
 import { smoke, usableNodes, verdictOf } from '../lab/live/smoke.ts';
 import type { SmokeReport } from '../report/report.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
-import { understand } from './input-options.ts';
 import { answer } from './output-options.ts';
 import { choiceOf, cleaningUp, newRun, readWithoutProbes, removeExpired, withClient } from './probe-live.ts';
 import type { ProbeCommandOptions } from './probe-options.ts';
@@ -22,7 +21,6 @@ export async function probeSmoke(options: ProbeCommandOptions, shell: Shell): Pr
   const connection = await connect(choiceOf(options), shell.env);
   const read = await readWithoutProbes(options, shell);
   const cni = read.live?.cni ?? detectCni(read.objects);
-  const loaded = understand(read);
   return withClient(
     connection,
     shell,
@@ -36,7 +34,7 @@ export async function probeSmoke(options: ProbeCommandOptions, shell: Shell): Pr
       const within = [namespace ?? `rampart-probe-${run.id}`];
       const seen = await cleaningUp(connection, run, within, shell, () =>
         smoke(client, run, {
-          nodes: usableNodes(raw, loaded.cluster.nodes),
+          nodes: usableNodes(raw),
           namespace,
           graceMs: GRACE_MS,
           startMs: START_MS,

@@ -17,7 +17,8 @@ t=$1; par=$2; shift 2
 has() { command -v "$1" >/dev/null 2>&1; }
 c=none
 if [ -x /agnhost ]; then c=agnhost
-elif has nc && nc -h 2>&1 | grep -q -e '-z'; then c=nc
+elif has nc && nc -h 2>&1 | grep -q -e '-z'; then c=nc; connect() { nc -z -w "$1" "$2" "$3"; }
+elif has nc && nc -h 2>&1 | grep -q -e '-e PROG'; then c=nc; connect() { nc -w "$1" "$2" "$3" -e true; }
 elif has bash && has timeout; then c=bash
 elif has python3; then c=python3
 elif has curl; then c=curl
@@ -28,18 +29,20 @@ say() {
   m=$(printf '%s' "$2" | tr '\\n\\r' '  ' | cut -c1-160)
   case "$2" in
     *[Rr]efused*|*REFUSED*) echo "$1 refused $m" ;;
-    *TIMEOUT*|*'imed out'*|*timeout*) echo "$1 timeout $m" ;;
+    *TIMEOUT*|*'imed out'*|*[Tt]imeout*) echo "$1 timeout $m" ;;
     *unreachable*|*'o route'*|*prohibited*|*'ermission denied'*|*'not permitted'*) echo "$1 unreachable $m" ;;
     '') echo "$1 timeout no answer" ;;
     *) echo "$1 other $m" ;;
   esac
 }
 dns='\\022\\064\\001\\000\\000\\001\\000\\000\\000\\000\\000\\000\\000\\000\\002\\000\\001'
+nu=no
+if has nc && nc -h 2>&1 | grep -q -e '-[a-zA-Z0-9]*u'; then nu=yes; fi
 hello() { if [ "$1" = 53 ]; then printf "$dns"; else printf 'hostname\\n'; fi; }
 udp() {
   i=$1; h=$2; p=$3; u=$h
   case "$h" in *:*) u="[$h]" ;; esac
-  if has nc; then
+  if [ $nu = yes ]; then
     n=$( (hello "$p"; sleep "$t") | nc -u -w "$t" "$h" "$p" 2>&1 | head -c 16 | od -An -c | tr -d ' \\n')
     case "$n" in *refused*) echo "$i refused" ;; ?*) echo "$i open" ;; *) echo "$i silent" ;; esac
   elif [ -x /agnhost ]; then
@@ -56,11 +59,11 @@ tcp() {
   case "$h" in *:*) u="[$h]" ;; esac
   case $c in
     agnhost) o=$(/agnhost connect --protocol=tcp --timeout="$t"s "$u:$p" 2>&1) && echo "$i open" || say "$i" "$o" ;;
-    nc) o=$(nc -z -w "$t" "$h" "$p" </dev/null 2>&1) && echo "$i open" || say "$i" "$o" ;;
+    nc) o=$(connect "$t" "$h" "$p" </dev/null 2>&1) && echo "$i open" || say "$i" "$o" ;;
     bash) o=$(timeout "$t" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$h" "$p" 2>&1) && echo "$i open" || say "$i" "$o" ;;
-    curl) o=$(curl -sS -o /dev/null --connect-timeout "$t" -m $((t + 1)) -w ' time_connect=%{time_connect}' "telnet://$u:$p" </dev/null 2>&1)
+    curl) o=$(curl -sSv -o /dev/null --connect-timeout "$t" -m $((t + 1)) -w ' time_connect=%{time_connect}' "telnet://$u:$p" </dev/null 2>&1)
       case "$o" in *time_connect=*[1-9]*) echo "$i open" ;; *) say "$i" "$o" ;; esac ;;
-    wget) o=$(wget -T "$t" -O /dev/null "http://$u:$p/" 2>&1)
+    wget) o=$(wget -t 1 -T "$t" -O /dev/null "http://$u:$p/" 2>&1)
       case "$o" in *connected.*|*'server returned error'*|*'bad header'*|*written*|*saved*) echo "$i open" ;;
         *refused*) say "$i" "$o" ;;
         *) if wget --version 2>/dev/null | grep -q GNU; then say "$i" "$o"; else echo "$i blind this wget cannot tell a closed port from a program that does not speak HTTP"; fi ;; esac ;;

@@ -1,9 +1,8 @@
 /** Finds out whether a live cluster enforces policies at all, by making pods, denying them, and looking. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IoError } from '../../io/io-error.ts';
-import { isObject, type KubeClient } from '../../io/kube-client.ts';
+import { isObject, type KubeClient, objectsOf } from '../../io/kube-client.ts';
 import type { JsonObject } from '../../manifest/object.ts';
-import type { Node } from '../../model/cluster.ts';
 import type { Direction } from '../../model/program.ts';
 import type { Observed, ProbeSkipped, SmokeCheck } from '../../report/report.ts';
 import type { Attempt } from '../pod-protocol.ts';
@@ -36,24 +35,19 @@ export interface Smoke {
 }
 
 /** The nodes that an ordinary pod can run on, in the order of their names. */
-export function usableNodes(nodes: readonly JsonObject[], known: readonly Node[]): readonly string[] {
-  const refused = new Set(
-    nodes.flatMap((node) => {
+export function usableNodes(nodes: readonly JsonObject[]): readonly string[] {
+  return nodes
+    .flatMap((node) => {
       const spec = isObject(node.spec) ? node.spec : {};
       const metadata = isObject(node.metadata) ? node.metadata : {};
       const status = isObject(node.status) ? node.status : {};
-      const taints = Array.isArray(spec.taints) ? (spec.taints as readonly JsonObject[]) : [];
-      const conditions = Array.isArray(status.conditions) ? (status.conditions as readonly JsonObject[]) : [];
-      const ready = conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True');
-      const tainted = taints.some(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute');
-      const simulated = isObject(metadata.annotations) && 'kwok.x-k8s.io/node' in metadata.annotations;
+      const ready = objectsOf(status.conditions).some(({ type, status: is }) => type === 'Ready' && is === 'True');
+      const tainted = objectsOf(spec.taints).some(({ effect }) => effect === 'NoSchedule' || effect === 'NoExecute');
+      // There are no packets on nodes that kwok plays.
+      const simulated = isObject(metadata.annotations) && Object.hasOwn(metadata.annotations, 'kwok.x-k8s.io/node');
       const usable = ready && !tainted && !simulated && spec.unschedulable !== true;
-      return usable || typeof metadata.name !== 'string' ? [] : [metadata.name];
-    }),
-  );
-  return known
-    .map(({ name }) => name)
-    .filter((name) => !refused.has(name))
+      return usable && typeof metadata.name === 'string' ? [metadata.name] : [];
+    })
     .sort();
 }
 
