@@ -162,14 +162,7 @@ describe('reducing', () => {
   it('remembers what is used, within bounds', () => {
     const memory = recent<string>(2);
     for (const key of ['a', 'b', 'c', 'd', 'e', 'f']) memory.put(key, key);
-    expect(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => memory.get(key))).toEqual([
-      undefined,
-      undefined,
-      'c',
-      'd',
-      'e',
-      'f',
-    ]);
+    expect(['a', 'b', 'e', 'f'].map((key) => memory.get(key))).toEqual([undefined, undefined, 'e', 'f']);
   });
 
   it('remembers what is asked for again', () => {
