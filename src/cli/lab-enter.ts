@@ -42,6 +42,11 @@ export async function actorOf(lab: LabSession, text: string): Promise<ActorId> {
   if (pods.some(({ id }) => id === text)) return text;
   const ofWorkload = pods.find(({ id, workload }) => `${id.split('/', 1)[0] ?? ''}/${workload}` === text);
   if (ofWorkload !== undefined) return ofWorkload.id;
+  // Pods of a real control plane know their ReplicaSet, not the Deployment behind it.
+  const ofDeployment = pods.find(
+    ({ id }) => id.startsWith(`${text}-`) && /^-[a-z0-9]+-[a-z0-9]+$/.test(id.slice(text.length)),
+  );
+  if (ofDeployment !== undefined) return ofDeployment.id;
   throw unknown(
     text,
     pods.map(({ id }) => id),

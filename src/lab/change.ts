@@ -16,7 +16,7 @@ export interface Change {
 }
 
 /** Where the objects of a kind are, as the server says. */
-interface Place {
+export interface Place {
   readonly resource: string;
   readonly namespaced: boolean;
 }
@@ -82,24 +82,30 @@ export async function deleteObjects(client: KubeClient, objects: readonly KubeOb
   return changes;
 }
 
-async function makeNamespace(client: KubeClient, name: string): Promise<void> {
+/** Makes a namespace that is not there. */
+export async function makeNamespace(
+  client: KubeClient,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const there = await client.get(`/api/v1/namespaces/${encodeURIComponent(name)}`);
   if (there.status !== 404) return;
-  await client.send('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  await client.send('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
 }
 
 function root(apiVersion: string): string {
   return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }
 
-function pathOf(object: KubeObject, place: Place): string {
+/** The path of one object. */
+export function pathOf(object: KubeObject, place: Place): string {
   const { apiVersion, namespace, name } = object.ref;
   const scope = place.namespaced ? `/namespaces/${encodeURIComponent(namespace ?? 'default')}` : '';
   return `${root(apiVersion)}${scope}/${place.resource}/${encodeURIComponent(name)}`;
 }
 
-/** Asks the server once for each version of an API. */
-function placeFinder(client: KubeClient): (object: KubeObject) => Promise<Place | null> {
+/** Where objects are, by the server's own account, asked once for each version of an API; `null` for a kind that it does not have. */
+export function placeFinder(client: KubeClient): (object: KubeObject) => Promise<Place | null> {
   const asked = new Map<string, Promise<ReadonlyMap<string, Place>>>();
   const ask = async (apiVersion: string): Promise<ReadonlyMap<string, Place>> => {
     const answer = await client.get(root(apiVersion));

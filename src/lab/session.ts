@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Finished, runProgram } from '../io/child.ts';
 import { IoError } from '../io/io-error.ts';
@@ -115,7 +115,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
       name,
       cni: options.cni ?? 'ptp',
       deny: options.deny ?? 'drop',
-      apiserver: options.apiserver ?? null,
+      apiserver: options.apiserver === undefined || options.apiserver === null ? null : resolve(options.apiserver),
       agents: options.agents ?? true,
       lifetime,
       replicas: options.replicas ?? mostReplicas(plan),
@@ -123,6 +123,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
       plan: portablePlan(plan),
     };
     writeSetup(folder, setup);
+    if (setup.apiserver !== null) await launchProxy(folder, setup.apiserver, env);
     const ended = await launch(folder, lifetime, env);
     const control = await reach(folder, ended, options.signal);
     try {
@@ -203,6 +204,34 @@ async function launch(folder: string, lifetime: 'detached' | 'caller', env: Node
   child.unref();
   if (child.stdin !== null && 'unref' in child.stdin) (child.stdin as { unref(): void }).unref();
   return ended;
+}
+
+/** The box has no way out; a process beside it speaks with the API server. */
+async function launchProxy(folder: string, kubeconfig: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const { API_PROXY_PROGRAM } = await import('./api-proxy.ts');
+  const socket = join(folder, 'api.sock');
+  const log = openSync(join(folder, 'log'), 'a', 0o600);
+  const child = spawn(process.execPath, [API_PROXY_PROGRAM, folder, socket, kubeconfig], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: ownEnvironment(env),
+  });
+  let failed = false;
+  child.on('error', () => {
+    failed = true;
+  });
+  child.on('exit', () => {
+    failed = true;
+  });
+  child.unref();
+  const deadline = performance.now() + START_MS;
+  while (!existsSync(socket)) {
+    if (failed || performance.now() > deadline) {
+      const said = readFileSync(join(folder, 'log'), 'utf8').trim().split('\n').at(-1) ?? '';
+      throw new IoError('kubeconfig', `the API server of \`${kubeconfig}\` cannot be used: ${said}`);
+    }
+    await sleep(POLL_MS);
+  }
 }
 
 async function reach(folder: string, ended: Ended, signal: AbortSignal | undefined): Promise<Control> {
@@ -327,10 +356,7 @@ function session(folder: string, setup: LabSetup, control: Control, env: NodeJS.
       return finished;
     },
     enter,
-    connection: () =>
-      setup.apiserver === null
-        ? connect({ server: `unix://${join(folder, 'api.sock')}` }, env)
-        : connect({ kubeconfig: setup.apiserver }, env),
+    connection: () => connect({ server: `unix://${join(folder, 'api.sock')}` }, env),
     settled: async (options = {}) => {
       await control.call('settled', { timeoutMs: options.timeoutMs ?? 30_000 });
     },

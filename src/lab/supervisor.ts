@@ -9,6 +9,7 @@ import type { LabStatus } from './status.ts';
 import { type Agent, startAgent } from './supervisor-agents.ts';
 import { type ControlPlane, ownControlPlane } from './supervisor-control-plane.ts';
 import { recordDenials } from './supervisor-denials.ts';
+import { realControlPlane } from './supervisor-real-plane.ts';
 
 /** The file that node runs as the first process of a box: `node FILE FOLDER`. */
 export const SUPERVISOR_PROGRAM: string = fileURLToPath(import.meta.url);
@@ -101,7 +102,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     progress(`making ${count(plan.nodes.length, 'node')}`);
     await box.build();
     const socket = `${folder}/api.sock`;
-    plane = await ownControlPlane(setup, socket, progress);
+    plane = await (setup.apiserver === null ? ownControlPlane : realControlPlane)(setup, socket, progress);
     if (setup.agents) {
       const netns = new Map(plan.nodes.map(({ name }) => [name, box.netnsOf(name) ?? '']));
       unrecorded = recordDenials(netns, `${folder}/denied.log`, progress);
@@ -120,8 +121,10 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
       }
     }
     progress(`starting ${count(plan.pods.length, 'pod')}`);
-    await box.addPods(plan.pods);
-    await box.setServices(plan.services, plan.dns);
+    if (plane.seeded) {
+      await box.addPods(plan.pods);
+      await box.setServices(plan.services, plan.dns);
+    }
     await plane.follow(box);
     if (setup.agents) {
       progress(`waiting for ${count(agents.size, 'agent')}`);

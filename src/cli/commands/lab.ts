@@ -75,7 +75,7 @@ function addMakingOptions(command: Command): Command {
 
 export const lab: CliCommand = {
   define(command, run) {
-    command.enablePositionalOptions().addHelpText('after', EXAMPLES);
+    command.addHelpText('after', EXAMPLES);
 
     const up = command.command('up').description('bring a lab up from manifests');
     addMakingOptions(addInputOptions(up))
@@ -115,7 +115,6 @@ export const lab: CliCommand = {
       .description('run a program where a pod is')
       .argument('<who>', 'NAMESPACE/POD, node/NAME or outside')
       .argument('<command...>', 'after --')
-      .passThroughOptions()
       .addOption(nameOption())
       .addHelpText('after', EXEC_EXAMPLES)
       .action((who: string, words: readonly string[], options: LabNameOptions) =>
@@ -136,7 +135,6 @@ export const lab: CliCommand = {
       .description('tcpdump where a pod is')
       .argument('<who>', 'NAMESPACE/POD, node/NAME or outside')
       .argument('[arguments...]', 'for tcpdump, after --')
-      .passThroughOptions()
       .addOption(nameOption())
       .action((who: string, words: readonly string[], options: LabNameOptions) =>
         run(async (shell) => (await import('../lab-enter.ts')).labCapture(who, words, options, shell)),

@@ -49,6 +49,8 @@ interface PodActor extends Actor {
   readonly pod: LabPod;
   /** Its end in the node's namespace; `null` on the host network. */
   readonly link: string | null;
+  /** Of its files. */
+  readonly folder: string;
 }
 
 /** What is made of namespaces and links. It is never taken down in order: it dies with the box. */
@@ -165,6 +167,7 @@ export function makeBox(options: BoxOptions): Box {
         netns,
         pod,
         link,
+        folder: `${options.folder}/${number}`,
         process: null,
         state: 'starting',
         detail: '',
@@ -211,13 +214,17 @@ export function makeBox(options: BoxOptions): Box {
       `${folder}/hosts`,
       lines(['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', ...hosts]),
     );
-    if (dns !== null && dns.addresses.length > 0) {
-      const { domain } = dns;
-      const search = [`${pod.namespace}.svc.${domain}`, `svc.${domain}`, domain];
-      // The C library asks the first three and ignores the rest.
-      const servers = dns.addresses.slice(0, 3).map((address) => `nameserver ${address}`);
-      writeFileSync(`${folder}/resolv.conf`, lines([...servers, `search ${search.join(' ')}`, 'options ndots:5']));
-    }
+    writeResolver(actor);
+  }
+
+  /** Written in place, since the pod has it mounted. */
+  function writeResolver({ pod, folder }: PodActor): void {
+    if (pod.hostNetwork) return;
+    const search = dns === null ? [] : [`${pod.namespace}.svc.${dns.domain}`, `svc.${dns.domain}`, dns.domain];
+    // The C library asks the first three and ignores the rest.
+    const servers = (dns?.addresses ?? []).slice(0, 3).map((address) => `nameserver ${address}`);
+    const rest = dns === null ? [] : [`search ${search.join(' ')}`, 'options ndots:5'];
+    writeFileSync(`${folder}/resolv.conf`, lines([...servers, ...rest]));
   }
 
   async function removePods(ids: readonly string[]): Promise<void> {
@@ -309,7 +316,10 @@ export function makeBox(options: BoxOptions): Box {
     },
     setServices: (now, names) => {
       services = now;
+      const isSame =
+        JSON.stringify([dns?.addresses, dns?.domain]) === JSON.stringify([names?.addresses, names?.domain]);
       dns = names;
+      if (!isSame) for (const actor of pods.values()) writeResolver(actor);
       return translate();
     },
     services: () => services,
