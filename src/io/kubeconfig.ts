@@ -1,14 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { isIPv6 } from 'node:net';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import type { KubeConfig as ClientConfig } from '@kubernetes/client-node';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { load } from 'js-yaml';
 import { covers, parseCidr, parseIp } from '../base/ip.ts';
 import { suggest } from '../base/suggest.ts';
 import { pathError } from './files.ts';
 import { IoError, reasonOf } from './io-error.ts';
+import { type Entry, isRecord, signingIn, textOf } from './kube-sign-in.ts';
 
 /** Which cluster the user means. */
 export interface ClusterChoice {
@@ -50,67 +49,44 @@ export async function connect(choice: ClusterChoice, env: NodeJS.ProcessEnv = pr
       throw noKubeconfig();
     return inCluster(folder, host, env);
   }
-  // Loaded when needed: the library takes half a second, and 90 MB.
-  const { KubeConfig } = await import('@kubernetes/client-node');
-  const client = new KubeConfig();
-  const raw: RawUser[] = [];
-  client.clusters = [];
-  client.users = [];
-  client.contexts = [];
-  for (const file of files) merge(client, raw, new KubeConfig(), file);
-  const names = (client.contexts ?? []).map((c) => c.name);
-  const context = choice.context ?? client.currentContext;
-  if (context === undefined || context === '') {
+  const merged: Merged = { clusters: new Map(), users: new Map(), contexts: new Map(), current: '' };
+  for (const file of files) merge(merged, file);
+  const names = [...merged.contexts.keys()];
+  const context = choice.context ?? merged.current;
+  if (context === '') {
     throw new IoError('unknown-context', 'the kubeconfig names no current context', {
       help: names.length > 0 ? `choose one with --context: ${list(names)}` : 'it has no contexts at all',
     });
   }
-  if (!names.includes(context)) {
+  const chosen = merged.contexts.get(context);
+  if (chosen === undefined) {
     const near = suggest(context, names);
     throw new IoError('unknown-context', `no context \`${context}\` in ${files.map((f) => `\`${f}\``).join(', ')}`, {
       help: near.length > 0 ? `did you mean ${list(near)}?` : `it has ${names.length === 0 ? 'none' : list(names)}`,
     });
   }
-  client.setCurrentContext(context);
-  const cluster = client.getCurrentCluster();
-  if (cluster === null || typeof cluster.server !== 'string' || !/^(https?|unix):\/\/./.test(cluster.server)) {
+  const cluster = merged.clusters.get(textOf(chosen.value.cluster));
+  const server = textOf(cluster?.value.server).replace(/\/$/, '');
+  if (cluster === undefined || !/^(https?|unix):\/\/./.test(server) || !URL.canParse(server)) {
     throw new IoError('kubeconfig', `context \`${context}\` names no cluster with a server address`);
   }
-  let user = client.getCurrentUser();
-  if (user === null) {
-    const wanted = client.getContextObject(context)?.user;
-    if (wanted !== undefined && wanted !== '') {
-      throw new IoError(
-        'kubeconfig',
-        `context \`${context}\` names the user \`${wanted}\`, which the kubeconfig does not have`,
-      );
-    }
-    // The library leaves out the certificate authority where there is no user.
-    user = { name: `${context} (anonymous)` };
-    client.users = [...client.users, user];
-    const found = client.contexts.find((c) => c.name === context);
-    client.contexts = [
-      ...client.contexts.filter((c) => c !== found),
-      { name: context, cluster: cluster.name, user: user.name },
-    ];
+  const name = textOf(chosen.value.user);
+  const user = merged.users.get(name);
+  if (user === undefined && name !== '') {
+    throw new IoError(
+      'kubeconfig',
+      `context \`${context}\` names the user \`${name}\`, which the kubeconfig does not have`,
+    );
   }
-  const own = raw.find((u) => u.name === user?.name);
-  if (own !== undefined) complete(user, own);
-  const url = new URL(cluster.server);
-  if (cluster.proxyUrl === undefined || cluster.proxyUrl === '') {
-    const proxy = proxyFor(url, env);
-    if (proxy !== null) (cluster as { proxyUrl?: string }).proxyUrl = proxy;
-  }
-  // The library refuses plain HTTP otherwise; kubectl and `kubectl proxy` do not.
-  if (url.protocol === 'http:') (cluster as { skipTLSVerify: boolean }).skipTLSVerify = true;
-  const socket = socketOf(cluster.server) !== null;
+  const socket = socketOf(server) !== null;
+  const proxy = socket ? '' : textOf(cluster.value['proxy-url']) || (proxyFor(new URL(server), env) ?? '');
   return {
-    signIn: socket ? async () => undefined : (request) => client.applyToHTTPSOptions(request),
+    signIn: socket ? async () => undefined : await signingIn({ server, cluster, user: user ?? null, proxy }),
     context,
-    server: cluster.server,
-    user: user.name,
-    headers: own === undefined ? {} : impersonation(own),
-    proxied: !socket && cluster.proxyUrl !== undefined && cluster.proxyUrl !== '',
+    server,
+    user: user === undefined ? `${context} (anonymous)` : name,
+    headers: user === undefined ? {} : impersonation(user.value),
+    proxied: proxy !== '',
     renew: () => connect(choice, env),
   };
 }
@@ -149,37 +125,26 @@ async function inCluster(folder: string, host: string, env: NodeJS.ProcessEnv): 
       `KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT give no address: \`${server}\``,
     );
   }
-  const caFile = join(folder, 'ca.crt');
-  const tokenFile = join(folder, 'token');
-  const proxy = proxyFor(new URL(server), env);
-  let proxied: ClientConfig | null = null;
-  if (proxy !== null) {
-    const { KubeConfig } = await import('@kubernetes/client-node');
-    proxied = new KubeConfig();
-    const cluster = { name: 'cluster', server, caFile, skipTLSVerify: false, proxyUrl: proxy };
-    proxied.loadFromClusterAndUser(cluster, { name: 'service account' });
-  }
+  const proxy = proxyFor(new URL(server), env) ?? '';
+  const value = { 'certificate-authority': 'ca.crt', tokenFile: 'token' };
+  const entry = { folder, value };
   return {
-    async signIn(request) {
-      if (proxied === null) request.ca = await readFile(caFile);
-      else await proxied.applyToHTTPSOptions(request);
-      const token = (await readFile(tokenFile, 'utf8')).trim();
-      request.headers = { ...request.headers, Authorization: `Bearer ${token}` } as typeof request.headers;
-    },
+    signIn: await signingIn({ server, cluster: entry, user: entry, proxy }),
     context: 'service account',
     server,
     user: 'service account',
     headers: {},
-    proxied: proxied !== null,
+    proxied: proxy !== '',
     renew: () => inCluster(folder, host, env),
   };
 }
 
-/** What of a user entry the library does not keep. */
-interface RawUser {
-  readonly name: string;
-  readonly folder: string;
-  readonly user: Readonly<Record<string, unknown>>;
+/** The entries of all files by their names, each with the folder that its paths begin at. */
+interface Merged {
+  readonly clusters: Map<string, Entry>;
+  readonly users: Map<string, Entry>;
+  readonly contexts: Map<string, Entry>;
+  current: string;
 }
 
 function kubeconfigFiles(choice: ClusterChoice, env: NodeJS.ProcessEnv): readonly string[] {
@@ -208,7 +173,7 @@ function noKubeconfig(): IoError {
 }
 
 /** Adds one kubeconfig file; of two entries with one name the first counts, as with kubectl. */
-function merge(into: ClientConfig, raw: RawUser[], from: ClientConfig, file: string): void {
+function merge(into: Merged, file: string): void {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -227,63 +192,28 @@ function merge(into: ClientConfig, raw: RawUser[], from: ClientConfig, file: str
   ) {
     throw new IoError('kubeconfig', `\`${file}\` is no kubeconfig: it has neither clusters nor contexts`);
   }
-  try {
-    from.loadFromString(text, { onInvalidEntry: 'filter' });
-    from.makePathsAbsolute(dirname(file));
-  } catch (error) {
-    throw new IoError('kubeconfig', `\`${file}\` cannot be used: ${reasonOf(error)}`, { cause: error });
-  }
-  for (const cluster of from.clusters)
-    if (!into.clusters.some((c) => c.name === cluster.name)) into.clusters.push(cluster);
-  for (const user of from.users) if (!into.users.some((u) => u.name === user.name)) into.users.push(user);
-  for (const context of from.contexts)
-    if (!into.contexts.some((c) => c.name === context.name)) into.contexts.push(context);
-  if (!into.currentContext && from.currentContext) into.currentContext = from.currentContext;
-  const users = document.users;
-  if (!Array.isArray(users)) return;
-  for (const entry of users as unknown[]) {
-    if (!isRecord(entry) || typeof entry.name !== 'string' || !isRecord(entry.user)) continue;
-    if (!raw.some((u) => u.name === entry.name))
-      raw.push({ name: entry.name, folder: dirname(file), user: entry.user });
-  }
-}
-
-/** Fills in what kubectl reads and the library does not: `tokenFile`, and what exec plugins are told. */
-function complete(user: NonNullable<ReturnType<ClientConfig['getCurrentUser']>>, raw: RawUser): void {
-  const target = user as {
-    authProvider?: unknown;
-    token?: string;
-    exec?: { command?: string; apiVersion?: string; env?: unknown[] };
-  };
-  const tokenFile = raw.user.tokenFile;
-  if (typeof tokenFile === 'string' && tokenFile !== '') {
-    const path = isAbsolute(tokenFile) ? tokenFile : join(raw.folder, tokenFile);
-    delete target.token;
-    target.authProvider = { name: 'tokenFile', config: { tokenFile: path } };
-  }
-  if (isRecord(target.exec)) {
-    const exec = target.exec;
-    if (typeof exec.command === 'string' && exec.command.includes('/') && !isAbsolute(exec.command)) {
-      exec.command = join(raw.folder, exec.command);
+  const folder = dirname(resolve(file));
+  for (const [plural, singular] of [
+    ['clusters', 'cluster'],
+    ['users', 'user'],
+    ['contexts', 'context'],
+  ] as const) {
+    const entries = document[plural];
+    if (!Array.isArray(entries)) continue;
+    for (const entry of entries as unknown[]) {
+      if (!isRecord(entry) || typeof entry.name !== 'string' || !isRecord(entry[singular])) continue;
+      if (!into[plural].has(entry.name)) into[plural].set(entry.name, { folder, value: entry[singular] });
     }
-    const info = {
-      kind: 'ExecCredential',
-      apiVersion: exec.apiVersion ?? 'client.authentication.k8s.io/v1',
-      spec: { interactive: process.stdin.isTTY === true },
-    };
-    exec.env = [
-      { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) },
-      ...(Array.isArray(exec.env) ? exec.env : []),
-    ];
   }
+  if (into.current === '') into.current = textOf(document['current-context']);
 }
 
-function impersonation(raw: RawUser): Readonly<Record<string, string | readonly string[]>> {
+function impersonation(user: Entry['value']): Readonly<Record<string, string | readonly string[]>> {
   const out: Record<string, string | readonly string[]> = {};
-  if (typeof raw.user['as-uid'] === 'string') out['Impersonate-Uid'] = raw.user['as-uid'];
-  const groups = raw.user['as-groups'];
+  if (typeof user['as-uid'] === 'string') out['Impersonate-Uid'] = user['as-uid'];
+  const groups = user['as-groups'];
   if (Array.isArray(groups)) out['Impersonate-Group'] = groups.map(String);
-  const extra = raw.user['as-user-extra'];
+  const extra = user['as-user-extra'];
   if (isRecord(extra)) {
     for (const [key, values] of Object.entries(extra)) {
       if (Array.isArray(values)) out[`Impersonate-Extra-${encodeURIComponent(key)}`] = values.map(String);
@@ -319,10 +249,6 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv): string | null {
     if (ip === null && host.endsWith(suffix)) return null;
   }
   return /^[a-z0-9]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function list(names: readonly string[]): string {
