@@ -11,7 +11,7 @@ import { applyPatch, jsonPatch, mergePatch, strategicMerge } from './patch.ts';
 import { BUILT_IN, guessedResource, POLICY_RESOURCES, registry, resourceKey } from './resources.ts';
 import { fieldFilter, labelFilter, type ObjectFilter } from './selectors.ts';
 import { serviceAddresses } from './service-addresses.ts';
-import { badRequest, forbiddenHere, noSuchPath, Refusal } from './status.ts';
+import { badRequest, causeOf, forbiddenHere, invalidKind, noSuchPath, Refusal } from './status.ts';
 import { objectStore, type Store } from './store.ts';
 import { bind, readScale, writeScale } from './subresources.ts';
 import {
@@ -236,14 +236,16 @@ function routeOf(core: Core, path: readonly string[]): Route {
 
 function bodyOf({ body, contentType }: ApiRequest): JsonObject {
   const type = contentType.split(';')[0]?.trim() ?? '';
-  if (type !== '' && type !== 'application/json' && type !== 'application/yaml') {
-    throw new Refusal(
-      415,
-      'UnsupportedMediaType',
-      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
-    );
-  }
-  return type === 'application/yaml' ? yamlObject(body) : jsonObject(body);
+  if (type === 'application/yaml') return yamlObject(body);
+  if (type === '' || type === 'application/json') return jsonObject(body);
+  const accepted = 'accepted media types include: application/json, application/yaml';
+  // kubectl sends it where it makes the object itself, as `kubectl create namespace` does.
+  const help =
+    type === 'application/vnd.kubernetes.protobuf'
+      ? ' (this server reads no protobuf: add `--dry-run=client -o yaml` to the command and pipe it into `kubectl apply -f -`)'
+      : '';
+  const message = `the body of the request was in an unknown format - ${accepted}${help}`;
+  throw new Refusal(415, 'UnsupportedMediaType', message);
 }
 
 function jsonObject(text: string): JsonObject {
@@ -346,7 +348,7 @@ function readOne(context: Context, name: string): ApiAnswer {
 function patched(context: Context, name: string, subresource: 'status' | null): ApiAnswer {
   const { core, request, query, route } = context;
   const { place } = route;
-  const { resource, namespace } = place;
+  const { resource } = place;
   const options = writeOptions(query);
   const type = request.contentType.split(';')[0]?.trim() ?? '';
   if (type === 'application/apply-patch+yaml') return applied(context, name, subresource, options);
@@ -368,11 +370,20 @@ function patched(context: Context, name: string, subresource: 'status' | null): 
   }
   // Patches are made of the stored version, whichever one they are sent to.
   const framed = { ...next, apiVersion: place.apiVersion };
-  return written(
-    context,
-    200,
-    update(core, { resource, namespace, apiVersion: place.apiVersion }, name, framed, subresource, options),
-  );
+  try {
+    return written(context, 200, update(core, place, name, framed, subresource, options));
+  } catch (error) {
+    // What a patch makes of an object cannot be decoded: then servers find fault with the patch.
+    if (
+      error instanceof Refusal &&
+      error.status === 400 &&
+      resource.builtIn &&
+      error.message.includes(' cannot be handled as a ')
+    ) {
+      throw invalidKind('', '', '', [causeOf('RP101', 'patch', `Invalid value: ${error.message}`)]);
+    }
+    throw error;
+  }
 }
 
 function unsupportedPatch(): Refusal {
@@ -391,11 +402,9 @@ function applied(context: Context, name: string, subresource: 'status' | null, o
   const { place } = route;
   const manager = query.get('fieldManager') ?? '';
   if (manager === '') {
-    throw new Refusal(
-      422,
-      'Invalid',
-      'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-    );
+    throw invalidKind('meta.k8s.io', 'PatchOptions', '', [
+      causeOf('RP100', 'fieldManager', 'Required value: is required for apply patch'),
+    ]);
   }
   const config = yamlObject(request.body);
   const key = `${resourceKey(place.resource)} ${place.namespace}/${name} ${subresource ?? ''} ${manager}`;

@@ -197,16 +197,40 @@ function strategicList(
     return patch.filter((item) => asObject(item).$patch !== 'replace');
   }
   const out = new Map(target.map((item) => [keyOf(item, fields), item]));
+  const wanted = (order.length > 0 ? order : patch).map((item) => keyOf(item, fields));
+  const serverOrder = [...out.keys()];
   for (const item of patch) {
     const key = keyOf(item, fields);
     const object = asObject(item);
     if (object.$patch === 'delete') out.delete(key);
     else out.set(key, strategicObject(kind, path, asObject(out.get(key)), object));
   }
-  if (order.length === 0) return [...out.values()];
-  const places = new Map(order.map((item, i) => [keyOf(item, fields), i]));
-  const place = ([key]: readonly [string, Json]): number => places.get(key) ?? places.size;
-  return [...out].sort((a, b) => place(a) - place(b)).map(([, item]) => item);
+  const inPatch = [...new Set(wanted)].filter((key) => out.has(key));
+  const others = [...out.keys()].filter((key) => !inPatch.includes(key));
+  return inOrder(others, inPatch, serverOrder).flatMap((key) => out.get(key) ?? []);
+}
+
+/** Items of the patch in its order; another item stands before them where the server's list had it so. */
+function inOrder(
+  others: readonly string[],
+  inPatch: readonly string[],
+  serverOrder: readonly string[],
+): readonly string[] {
+  const result: string[] = [];
+  const rest = [...others];
+  for (const key of inPatch) {
+    const place = serverOrder.indexOf(key);
+    while (
+      place >= 0 &&
+      rest[0] !== undefined &&
+      serverOrder.includes(rest[0]) &&
+      serverOrder.indexOf(rest[0]) < place
+    ) {
+      result.push(rest.shift() ?? '');
+    }
+    result.push(key);
+  }
+  return [...result, ...rest];
 }
 
 /**

@@ -33,11 +33,16 @@ export class Refusal extends Error {
 
 function about(resource: ServedResource, name: string): JsonObject {
   const group: JsonObject = resource.group === '' ? {} : { group: resource.group };
-  return { name, ...group, kind: resource.plural };
+  return { ...named(name), ...group, kind: resource.plural };
 }
 
 export function notFound(resource: ServedResource, name: string): Refusal {
   return new Refusal(404, 'NotFound', `${resourceKey(resource)} "${name}" not found`, about(resource, name));
+}
+
+// Servers leave out what is empty.
+function named(name: string): JsonObject {
+  return name === '' ? {} : { name };
 }
 
 /** No such path. */
@@ -50,8 +55,9 @@ export function alreadyExists(resource: ServedResource, name: string): Refusal {
   return new Refusal(409, 'AlreadyExists', message, about(resource, name));
 }
 
-export function conflict(resource: ServedResource, name: string): Refusal {
-  const why = 'the object has been modified; please apply your changes to the latest version and try again';
+const STALE = 'the object has been modified; please apply your changes to the latest version and try again';
+
+export function conflict(resource: ServedResource, name: string, why: string = STALE): Refusal {
   const message = `Operation cannot be fulfilled on ${resourceKey(resource)} "${name}": ${why}`;
   return new Refusal(409, 'Conflict', message, about(resource, name));
 }
@@ -87,7 +93,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 export function causeOf(code: string, field: string, message: string): Cause {
-  return { reason: REASONS.get(code) ?? 'FieldValueInvalid', message, field };
+  // What is wrong with the object as a whole has no path, which Go prints so.
+  return { reason: REASONS.get(code) ?? 'FieldValueInvalid', message, field: field === '' ? '<nil>' : field };
 }
 
 export function causesOf(diagnostics: readonly Diagnostic[]): readonly Cause[] {
@@ -96,10 +103,20 @@ export function causesOf(diagnostics: readonly Diagnostic[]): readonly Cause[] {
 
 /** 422 with every cause, as servers word it. */
 export function invalidObject(resource: ServedResource, name: string, causes: readonly Cause[]): Refusal {
-  const texts = causes.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`));
-  const kind = resource.group === '' ? resource.kind : `${resource.kind}.${resource.group}`;
+  return invalidKind(resource.group, resource.kind, name, causes);
+}
+
+/** 422 about something that need not be a resource. */
+export function invalidKind(group: string, kind: string, name: string, causes: readonly Cause[]): Refusal {
+  const texts = causes.map(({ field, message }) => `${field}: ${message}`);
+  const subject = group === '' ? kind : `${kind}.${group}`;
   const list = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`;
-  const group: JsonObject = resource.group === '' ? {} : { group: resource.group };
-  const details: JsonObject = { name, ...group, kind: resource.kind, causes: causes.map((cause) => ({ ...cause })) };
-  return new Refusal(422, 'Invalid', `${kind} "${name}" is invalid: ${list}`, details);
+  const of: JsonObject = group === '' ? {} : { group };
+  const details: JsonObject = {
+    ...named(name),
+    ...of,
+    ...(kind === '' ? {} : { kind }),
+    causes: causes.map((cause) => ({ ...cause })),
+  };
+  return new Refusal(422, 'Invalid', `${subject} "${name}" is invalid: ${list}`, details);
 }

@@ -26,7 +26,8 @@ export interface Store {
   list(resource: string, namespace: string | null, at?: number): readonly JsonObject[];
   /** Creates or replaces; the object gets the next resource version and is returned with it. */
   put(resource: string, namespace: string, name: string, object: JsonObject): JsonObject;
-  remove(resource: string, namespace: string, name: string): JsonObject | null;
+  /** `last`: the form in which it is said to be gone, where that is not the stored one. */
+  remove(resource: string, namespace: string, name: string, last?: JsonObject): JsonObject | null;
   /** Forgets the changes up to now, as etcd's compaction does. */
   compact(): void;
   /** Later changes than a revision; throws `Expired` when they are not known any more. */
@@ -128,13 +129,13 @@ export function objectStore(options: { readonly history: number; readonly first?
       });
       return stored;
     },
-    remove: (resource, namespace, name) => {
+    remove: (resource, namespace, name, as) => {
       const key = `${namespace}/${name}`;
       const before = tables.get(resource)?.get(key);
       if (before === undefined) return null;
       tables.get(resource)?.delete(key);
       revision++;
-      const last = withRevision(before, revision);
+      const last = withRevision(as ?? before, revision);
       record({ type: 'DELETED', resource, namespace, name, object: last, before, revision });
       return last;
     },

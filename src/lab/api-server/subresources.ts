@@ -52,7 +52,11 @@ export function bind(core: Core, place: Place, name: string, binding: JsonObject
   const node = stringOf(asObject(binding.target).name);
   if (node === '') throw badRequest('target.name: Required value');
   const spec = asObject(before.spec);
-  if (stringOf(spec.nodeName) !== '') throw conflict(place.resource, name);
+  const bound = stringOf(spec.nodeName);
+  if (bound !== '') {
+    const binding = { ...place.resource, plural: 'pods/binding' };
+    throw conflict(binding, name, `pod ${name} is already assigned to node "${bound}"`);
+  }
   const status = asObject(before.status);
   const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timestamp(core) };
   const conditions = [...items(status.conditions).filter((one) => asObject(one).type !== 'PodScheduled'), scheduled];

@@ -6,7 +6,7 @@ import { withDefaults } from './defaults.ts';
 import { define, undefine } from './definitions.ts';
 import { sameJson } from './patch.ts';
 import { resourceKey, type ServedResource } from './resources.ts';
-import { alreadyExists, badRequest, conflict, forbiddenHere, notFound, Refusal } from './status.ts';
+import { alreadyExists, badRequest, causeOf, conflict, forbiddenHere, invalidKind, notFound } from './status.ts';
 
 /** Which object of which resource a request is about. */
 export interface Place {
@@ -154,8 +154,8 @@ export function update(
   if (version !== '' && version !== own.resourceVersion) throw conflict(resource, name);
   if (stringOf(metadata.uid) !== '' && metadata.uid !== own.uid) throw conflict(resource, name);
   if (version === '' && !resource.builtIn) {
-    const message = `metadata.resourceVersion: Invalid value: 0x0: must be specified for an update`;
-    throw new Refusal(422, 'Invalid', `${resourceKey(resource)} "${name}" is invalid: ${message}`);
+    const message = 'Invalid value: 0: must be specified for an update';
+    throw invalidKind(resource.group, resource.plural, name, [causeOf('RP101', 'metadata.resourceVersion', message)]);
   }
   return replace(core, place, name, body, subresource, options);
 }
@@ -199,11 +199,13 @@ export function replace(
       warnings,
     };
   }
+  const metadata = asObject(object.metadata);
+  const isHeld = items(metadata.finalizers).length > 0 || isPositive(metadata.deletionGracePeriodSeconds);
+  if (Object.hasOwn(metadata, 'deletionTimestamp') && !isHeld) {
+    return { object: takeAway(core, resource, namespace, name, object) ?? object, warnings };
+  }
   const stored = core.store.put(key, namespace, name, object);
   if (isDefinition(resource) && subresource === null) define(core, stored);
-  const metadata = asObject(stored.metadata);
-  const isHeld = items(metadata.finalizers).length > 0 || isPositive(metadata.deletionGracePeriodSeconds);
-  if (Object.hasOwn(metadata, 'deletionTimestamp') && !isHeld) takeAway(core, resource, namespace, name);
   return { object: stored, warnings };
 }
 
@@ -260,6 +262,25 @@ export interface DeleteOptions {
   readonly dryRun: boolean;
 }
 
+function checkPreconditions(
+  resource: ServedResource,
+  name: string,
+  metadata: JsonObject,
+  { uid, resourceVersion }: DeleteOptions['preconditions'],
+): void {
+  const differs = (what: string, wanted: string, own: string): string =>
+    `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${own}). The object might have been`;
+  // Of preconditions servers speak by kind.
+  const named = { ...resource, plural: resource.kind };
+  if (uid !== null && uid !== metadata.uid) {
+    throw conflict(named, name, `${differs('UID', uid, stringOf(metadata.uid))} deleted and then recreated`);
+  }
+  if (resourceVersion !== null && resourceVersion !== metadata.resourceVersion) {
+    const own = stringOf(metadata.resourceVersion);
+    throw conflict(named, name, `${differs('ResourceVersion', resourceVersion, own)} modified`);
+  }
+}
+
 /** Deletes an object, or begins to: with finalizers, and pods that are held for their kubelet, stay for a while. */
 export function remove(
   core: Core,
@@ -270,13 +291,7 @@ export function remove(
   const { resource, namespace } = place;
   const before = existing(core, place, name);
   const metadata = asObject(before.metadata);
-  const { uid, resourceVersion } = options.preconditions;
-  if (
-    (uid !== null && uid !== metadata.uid) ||
-    (resourceVersion !== null && resourceVersion !== metadata.resourceVersion)
-  ) {
-    throw conflict(resource, name);
-  }
+  checkPreconditions(resource, name, metadata, options.preconditions);
   if (options.dryRun) return { object: before, isGone: true };
   const isPod = resource.group === '' && resource.plural === 'pods';
   const spec = asObject(before.spec);
@@ -287,17 +302,21 @@ export function remove(
   const isRunning = stringOf(spec.nodeName) !== '' && phase !== 'Succeeded' && phase !== 'Failed';
   const grace = core.podDeletion === 'graceful' && isPod && isRunning ? wanted : 0;
   const isNamespace = resource.group === '' && resource.plural === 'namespaces';
-  if (items(metadata.finalizers).length === 0 && grace === 0 && !isNamespace && !isDefinition(resource)) {
+  const isHeld = items(metadata.finalizers).length > 0 || grace > 0;
+  if (!isHeld && !isPod && !isNamespace && !isDefinition(resource)) {
     return { object: takeAway(core, resource, namespace, name) ?? before, isGone: true };
   }
-  const marked =
-    Object.hasOwn(metadata, 'deletionTimestamp') && !isPositive(metadata.deletionGracePeriodSeconds)
-      ? before
-      : core.store.put(resourceKey(resource), namespace, name, {
-          ...before,
-          metadata: { ...metadata, deletionTimestamp: timestamp(core), deletionGracePeriodSeconds: grace },
-          ...(isNamespace ? { status: { ...asObject(before.status), phase: 'Terminating' } } : {}),
-        });
+  const earlier = metadata.deletionGracePeriodSeconds;
+  const isMarked = Object.hasOwn(metadata, 'deletionTimestamp') && typeof earlier === 'number' && earlier <= grace;
+  const marked = isMarked
+    ? before
+    : core.store.put(resourceKey(resource), namespace, name, {
+        ...before,
+        metadata: { ...metadata, deletionTimestamp: timestamp(core), deletionGracePeriodSeconds: grace },
+        ...(isNamespace ? { status: { ...asObject(before.status), phase: 'Terminating' } } : {}),
+      });
+  // A pod that nothing holds is marked all the same before it goes.
+  if (isPod && !isHeld) return { object: takeAway(core, resource, namespace, name) ?? marked, isGone: true };
   if (isNamespace) emptyNamespace(core, name);
   if (isDefinition(resource) && items(metadata.finalizers).length === 0) {
     undefine(core, before);
@@ -306,8 +325,14 @@ export function remove(
   return { object: marked, isGone: false };
 }
 
-function takeAway(core: Core, resource: ServedResource, namespace: string, name: string): JsonObject | null {
-  const last = core.store.remove(resourceKey(resource), namespace, name);
+function takeAway(
+  core: Core,
+  resource: ServedResource,
+  namespace: string,
+  name: string,
+  as?: JsonObject,
+): JsonObject | null {
+  const last = core.store.remove(resourceKey(resource), namespace, name, as);
   if (last === null) return null;
   if (isService(resource)) core.services.release(last);
   for (const key of core.applied.keys()) {
