@@ -1,6 +1,6 @@
 /** Every flow of every vector through the tables of the nodes that it crosses. */
 import { afterAll, describe, expect, test } from 'vitest';
-import { formatIp, parseIp } from '../../src/base/ip.ts';
+import { BITS, type Cidr, cidrOf, covers, formatIp, parseIp } from '../../src/base/ip.ts';
 import { type ClusterIndex, indexCluster } from '../../src/cluster/cluster-index.ts';
 import { parseEndpoint } from '../../src/cluster/endpoint-text.ts';
 import { findEndpoint } from '../../src/cluster/find.ts';
@@ -10,6 +10,8 @@ import { type Cluster, workloadId } from '../../src/model/cluster.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';
 import { PORT_PROTOCOLS, type PortProtocol } from '../../src/model/match.ts';
 import type { Conn } from '../../src/model/report.ts';
+import { DEFAULT_LAYOUT, type LayoutOptions } from '../../src/targets/nftables/layout.ts';
+import { firstPacket } from '../../src/targets/nftables/packet.ts';
 import { type Case, casesOf, hasVectors, inputOfCase, readCase, SUITES } from '../conformance/case.ts';
 import { place } from './placement.ts';
 import { addressOf, type Network, networkOf, walk } from './walk.ts';
@@ -33,6 +35,10 @@ describe.runIf(hasVectors())('simulated tables agree with the engine and with wh
       });
     });
   }
+
+  test.each(casesOf('k8s-e2e').filter((_, i) => i % 6 === 0))('%s, rejecting, closed until pods are known', (name) => {
+    expect([...checkClosed(`k8s-e2e/${name}`)].slice(0, 10)).toEqual([]);
+  });
 
   test('there were as many as there are', () => {
     // From the vectors' own text: 4752 + 59628 + 237 flows.
@@ -62,6 +68,42 @@ function* checkCase(suite: string, id: string): Generator<string> {
   const scene: Scene = { suite, cluster: placed.cluster, program, network };
   if (vector.flows !== undefined) yield* checkFlows(scene, vector.flows);
   if (vector.connectivity !== undefined) yield* checkConnectivity(scene, vector.connectivity);
+}
+
+/** In closed mode everything known has the same verdicts, and addresses of pods that are not known have none. */
+function* checkClosed(id: string): Generator<string> {
+  const input = inputOfCase(id);
+  const placed = place(input.cluster);
+  const layout: LayoutOptions = { ...DEFAULT_LAYOUT, deny: 'reject', log: null, closedUntilKnown: true };
+  const pods = placed.cluster.workloads.flatMap((workload) => workload.pods);
+  // A node's ranges: a block (RFC 6598) of which no pod is known yet, and pairs of addresses of which it has one.
+  const unknown = cidrOf(4, 0x64400000n, 28);
+  const addresses = pods.flatMap((pod) => pod.addresses);
+  const rangesOf = (node: string): readonly Cidr[] => [
+    unknown,
+    ...pods
+      .filter((pod) => pod.node === node)
+      .flatMap((pod) => pod.addresses.map((ip) => cidrOf(ip.family, ip.value, BITS[ip.family] - 1)))
+      .filter((pair) => addresses.filter((ip) => covers(pair, ip)).length === 1),
+  ];
+  const network = networkOf(placed, input.program, layout, rangesOf);
+  yield* network.problems;
+  const program = new CompiledProgram(input.program, placed.cluster, { ties: 'by-name' });
+  yield* checkFlows({ suite: 'closed', cluster: placed.cluster, program, network }, readCase(id).flows ?? []);
+  const outside = { family: 4, value: 0x08080808n } as const;
+  for (const [node, simulator] of network.nodes) {
+    for (const value of [unknown.first, unknown.last]) {
+      const ip = { family: 4, value } as const;
+      const to = simulator(firstPacket(outside, ip, 6, 80));
+      const from = simulator(firstPacket(ip, outside, 6, 80));
+      const own = simulator(firstPacket(ip, outside, 6, 80, { hook: 'input' }));
+      for (const result of [to, from, own]) {
+        if (result.verdict !== 'reject') yield `${node}: an unknown pod has ${result.verdict}`;
+      }
+    }
+    const beside = simulator(firstPacket(outside, { family: 4, value: unknown.last + 1n }, 6, 80));
+    if (beside.verdict !== 'accept') yield `${node}: an address beside the range has ${beside.verdict}`;
+  }
 }
 
 /** Whether a flow is allowed over all families of its ends. `expected`: `null` where the vector says nothing. */

@@ -182,6 +182,8 @@ const EFFECTS = [
   ],
   ...[
     'meta priority set meta priority & 1:1 | 0:1',
+    'meta priority set 0:2 meta priority set meta priority | 1:0',
+    'meta priority set 1:1 meta priority set meta priority ^ 0:3',
     'ct mark set ct mark & 0x0001ffff | 0x00010000',
     'ct mark set 0x00020000',
   ],

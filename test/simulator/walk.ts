@@ -1,5 +1,5 @@
 /** Sends the packets of flows through the tables of the nodes that they cross. */
-import type { Family, Ip } from '../../src/base/ip.ts';
+import type { Cidr, Family, Ip } from '../../src/base/ip.ts';
 import { byText } from '../../src/base/order.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';
 import type { Protocol } from '../../src/model/match.ts';
@@ -23,11 +23,17 @@ export interface Network {
 }
 
 /** Compiles the table of every node, writes it as text and reads it back. */
-export function networkOf(placed: Placed, program: PolicyProgram, layout: LayoutOptions = DEFAULT_LAYOUT): Network {
+export function networkOf(
+  placed: Placed,
+  program: PolicyProgram,
+  layout: LayoutOptions = DEFAULT_LAYOUT,
+  podRanges: (node: string) => readonly Cidr[] = () => [],
+): Network {
   const nodes = new Map<string, Simulator>();
   const problems: string[] = [];
   for (const node of placed.nodes) {
     const compiler = new NodeCompiler({ node, layout });
+    compiler.setPodRanges(podRanges(node));
     compiler.load(placed.cluster, program);
     compiler.settle();
     const wanted = compiler.desired.content();
