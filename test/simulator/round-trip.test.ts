@@ -3,10 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { BITS, type Family, formatAddress } from '../../src/base/ip.ts';
 import { byNumber, byText } from '../../src/base/order.ts';
 import { DEFAULT_LAYOUT, generationMark, SETS, stampChain, staticChains } from '../../src/targets/nftables/layout.ts';
+import { NodeCompiler } from '../../src/targets/nftables/node-compiler.ts';
 import { parseTable } from '../../src/targets/nftables/parse.ts';
 import { renderTable } from '../../src/targets/nftables/render.ts';
 import type { ChainContent, Elements, SetDeclaration, TableContent } from '../../src/targets/nftables/table.ts';
+import { casesOf, hasVectors, inputOfCase, SUITES } from '../conformance/case.ts';
 import { hasKernel, listedByKernel } from './namespace.ts';
+import { place } from './placement.ts';
+import { contentText } from './walk.ts';
 
 /** The kernel lists elements, sets and chains in orders of its own. */
 function unordered(content: TableContent): unknown {
@@ -197,6 +201,26 @@ describe.runIf(hasKernel())('content, rendered, loaded by nft, listed and parsed
       chains: new Map([...staticChains(options), ['stamp', stampChain(options.generationMask, mark)]]),
     };
     expect(unordered(kernelContent(wanted))).toEqual(unordered(wanted));
+  });
+
+  it.each(
+    hasVectors()
+      ? SUITES.flatMap((suite) =>
+          casesOf(suite)
+            .filter((_, i) => i % 17 === 3)
+            .map((name) => `${suite}/${name}`),
+        )
+      : [],
+  )('is the same for the tables of %s', (id) => {
+    const input = inputOfCase(id);
+    const placed = place(input.cluster);
+    for (const node of placed.nodes) {
+      const compiler = new NodeCompiler({ node, layout: DEFAULT_LAYOUT });
+      compiler.load(placed.cluster, input.program);
+      compiler.settle();
+      const wanted = compiler.desired.content();
+      expect(contentText(kernelContent(wanted))).toBe(contentText(wanted));
+    }
   });
 
   it('is the same with thousands of elements', () => {
