@@ -104,7 +104,7 @@ export interface SmokeCheck {
   readonly denied: Observed;
   /** After the policy was deleted. */
   readonly after: Observed;
-  /** Until the policy took effect; `null` where it did not. */
+  /** From the creation of the policy to the first look that saw its effect; `null` where none did. */
   readonly seconds: number | null;
   readonly enforced: 'yes' | 'no' | 'unknown';
   readonly detail: string;

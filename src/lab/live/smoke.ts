@@ -123,8 +123,8 @@ export async function smoke(client: KubeClient, run: ProbeRun, options: SmokeOpt
     const since: (number | null)[] = ways.map(() => null);
     const denied = await until(
       look,
-      (seen) => {
-        const seconds = Math.round((performance.now() - begun) / 100) / 10;
+      (seen, started) => {
+        const seconds = Math.round((started - begun) / 100) / 10;
         for (const [i, one] of seen.entries()) {
           if (one !== 'denied') since[i] = null;
           else since[i] ??= seconds;
@@ -189,14 +189,15 @@ export function verdictOf(checks: readonly SmokeCheck[]): 'yes' | 'partly' | 'no
 /** Looks until it is as wanted, or the time is up; what was seen last. */
 async function until(
   look: () => Promise<readonly Observed[]>,
-  wanted: (seen: readonly Observed[]) => boolean,
+  wanted: (seen: readonly Observed[], started: number) => boolean,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<readonly Observed[]> {
   const end = performance.now() + timeoutMs;
   for (;;) {
+    const started = performance.now();
     const seen = await look();
-    if (wanted(seen) || performance.now() > end) return seen;
+    if (wanted(seen, started) || performance.now() > end) return seen;
     await sleep(250, undefined, { signal });
   }
 }

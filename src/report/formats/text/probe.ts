@@ -143,7 +143,7 @@ const SMOKE_STYLE: Readonly<Record<SmokeCheck['enforced'], Style>> = {
 function smokeWords({ enforced, seconds, detail }: SmokeCheck): string {
   switch (enforced) {
     case 'yes':
-      return `✓ enforced${seconds === null ? '' : ` after ${seconds} s`}`;
+      return `✓ enforced${seconds === null ? '' : ` within ${Math.max(0.5, seconds)} s`}`;
     case 'no':
       return '✗ not enforced';
     case 'unknown':
