@@ -1,11 +1,11 @@
 /** Peer identities: one number for all addresses about which every subject of this node says the same. */
-import { type Family, formatAddress } from '../../base/ip.ts';
+import type { Family } from '../../base/ip.ts';
 import type { CompiledProgram } from '../../engine/compiled/compile.ts';
 import type { TrafficId } from '../../engine/compiled/traffic.ts';
 import type { DesiredTable } from './desired.ts';
 import { MAX_IDENTITY, POD_IDENTITY, parsePriority, priorityText } from './encode.ts';
 import { Numbers } from './numbers.ts';
-import { classOfUnit, type OutsideRange, type Peers, type Unit } from './peers.ts';
+import { classOfUnit, type OutsideRange, type Peers, rangeKey, type Unit } from './peers.ts';
 import { isPodIdentity, type Saying, type Slot, type Slots, sayingFor } from './slots.ts';
 
 type Vector = ReadonlyMap<number, TrafficId>;
@@ -437,11 +437,6 @@ export class Identities {
 function keyOf(pod: boolean, vector: Vector): string {
   const entries = [...vector].sort((a, b) => a[0] - b[0]).map(([slot, answer]) => `${slot}:${answer}`);
   return `${pod ? 'pod' : 'other'}|${entries.join(',')}`;
-}
-
-function rangeKey(family: Family, first: bigint, last: bigint): string {
-  const from = formatAddress(family, first);
-  return first === last ? from : `${from}-${formatAddress(family, last)}`;
 }
 
 /** The map that an address is a key of. */

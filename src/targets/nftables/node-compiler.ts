@@ -1,4 +1,4 @@
-import { type Cidr, type Family, formatAddress, type Ip } from '../../base/ip.ts';
+import type { Cidr, Family, Ip } from '../../base/ip.ts';
 import type { EndpointClass } from '../../engine/compiled/classes.ts';
 import { CompiledProgram } from '../../engine/compiled/compile.ts';
 import { symbolicEnd } from '../../engine/compiled/evaluate.ts';
@@ -8,7 +8,7 @@ import type { Policy, PolicyProgram } from '../../model/program.ts';
 import { DesiredTable } from './desired.ts';
 import { Identities } from './identities.ts';
 import type { LayoutOptions } from './layout.ts';
-import { addressText, type OutsideRange, Peers, unitOf } from './peers.ts';
+import { addressText, type OutsideRange, Peers, rangeKey, unitOf } from './peers.ts';
 import { denyChain, type Mode, type Slot, Slots } from './slots.ts';
 import { directionOf, type PeerMode, SubjectReader } from './subjects.ts';
 
@@ -339,7 +339,7 @@ export class NodeCompiler {
     const ranges: Record<Family, Set<string>> = { 4: new Set(), 6: new Set() };
     if (this.desired.options.closedUntilKnown) {
       for (const { family, first, last } of this.#podRanges) {
-        ranges[family].add(`${formatAddress(family, first)}-${formatAddress(family, last)}`);
+        ranges[family].add(rangeKey(family, first, last));
       }
     }
     for (const family of [4, 6] as const) {

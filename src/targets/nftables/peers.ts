@@ -20,6 +20,12 @@ export function addressText(ip: Ip): string {
   return formatAddress(ip.family, ip.value);
 }
 
+/** As nft lists a range: one address for a range of one. */
+export function rangeKey(family: Family, first: bigint, last: bigint): string {
+  const from = formatAddress(family, first);
+  return first === last ? from : `${from}-${formatAddress(family, last)}`;
+}
+
 /** A stretch of an address space that policies do not tell apart. */
 export interface OutsideRange {
   readonly family: Family;

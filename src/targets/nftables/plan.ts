@@ -1,4 +1,4 @@
-import { renderTable } from './render.ts';
+import { INTERVAL_BATCH, renderTable } from './render.ts';
 import type { ChainContent, TableContent } from './table.ts';
 
 /** What the kernel has where it differs from what is wanted; `null` for what it lacks. */
@@ -48,9 +48,10 @@ export function transactionText(wanted: TableContent, journal: Journal): string 
       if (found !== null) (value !== undefined || set.declaration.interval ? first : last).push(key);
       if (value !== undefined) added.push(value === '' ? key : `${key} : ${value}`);
     }
-    push(out, `delete element ${table} ${name}`, first);
-    push(additions, `add element ${table} ${name}`, added);
-    push(removals, `delete element ${table} ${name}`, last);
+    const batch = set.declaration.interval ? INTERVAL_BATCH : BATCH;
+    push(out, `delete element ${table} ${name}`, first, batch);
+    push(additions, `add element ${table} ${name}`, added, batch);
+    push(removals, `delete element ${table} ${name}`, last, batch);
   }
   out.push(...additions, ...removals);
   for (const name of gone) out.push(`flush chain ${table} ${name}`);
@@ -58,8 +59,8 @@ export function transactionText(wanted: TableContent, journal: Journal): string 
   return out.length === 0 ? '' : `${out.join('\n')}\n`;
 }
 
-function push(out: string[], command: string, elements: readonly string[]): void {
-  for (let i = 0; i < elements.length; i += BATCH) {
-    out.push(`${command} { ${elements.slice(i, i + BATCH).join(', ')} }`);
+function push(out: string[], command: string, elements: readonly string[], batch: number): void {
+  for (let i = 0; i < elements.length; i += batch) {
+    out.push(`${command} { ${elements.slice(i, i + batch).join(', ')} }`);
   }
 }
