@@ -4,6 +4,11 @@ import { run } from './run.ts';
 // are written whole or not at all, and what waits for another program ends that one by handlers of its own.
 const { signal } = new AbortController();
 
+// A reader that has seen enough, such as `head`, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 process.exitCode = await run(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,

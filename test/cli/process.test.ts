@@ -73,6 +73,9 @@ describe('a process', () => {
       'set -o pipefail; "$RAMPART" connectivity -f crowd.yaml -o json | head -c 1000 | wc -c',
     );
     expect([code, out.trim(), err]).toEqual([0, '1000', '']);
+    // Help goes another way.
+    const help = await shell('for i in 1 2 3; do "$RAMPART" agent --help | true; done');
+    expect([help.code, help.err]).toEqual([0, '']);
   });
 
   it('ends at once on Ctrl-C, amid a computation, and leaves no file behind', async () => {
