@@ -13,7 +13,6 @@ import type { Attempt, Outcome } from './pod-protocol.ts';
 import {
   claimFolder,
   firstProcess,
-  isAlive,
   type LabSetup,
   labFolder,
   livingProcess,
@@ -274,26 +273,29 @@ export async function downLab(
   return true;
 }
 
-/** Kills the outermost process, and with it the box; then the folder goes. */
+/** Kills the first process, and with it the box; the outermost one sees it die and ends. Then the folder goes. */
 async function end(folder: string): Promise<void> {
-  const deadline = performance.now() + END_MS;
-  const first = firstProcess(folder);
-  for (let process_ = livingProcess(folder); process_ !== null; process_ = livingProcess(folder)) {
-    if (performance.now() > deadline) {
-      throw new IoError('tool-failed', `process ${process_.pid} of the lab does not end`, {
-        help: `end it yourself: kill -9 ${process_.pid}`,
+  const begun = performance.now();
+  for (let outer = livingProcess(folder); outer !== null; outer = livingProcess(folder)) {
+    const waited = performance.now() - begun;
+    if (waited > END_MS) {
+      throw new IoError('tool-failed', `process ${outer.pid} of the lab does not end`, {
+        help: `end it yourself: kill -9 ${outer.pid}`,
       });
     }
-    try {
-      process.kill(process_.pid, 'SIGKILL');
-    } catch {
-      // It has just ended.
-    }
+    // Where the first process is not there yet, or not any more, the outermost one takes everything with it as well.
+    kill(waited < END_MS / 2 ? (firstProcess(folder) ?? outer.pid) : outer.pid);
     await sleep(POLL_MS);
   }
-  // The box's own first process ends after the outermost one has.
-  while (first !== null && isAlive(first) && performance.now() < deadline) await sleep(POLL_MS);
   removeFolder(folder);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has just ended.
+  }
 }
 
 /** Opens a running lab. Throws {@link IoError} `not-found` if there is none of that name. */

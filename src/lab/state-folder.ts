@@ -135,11 +135,6 @@ function statOf(pid: number): readonly string[] | null {
   return text === null ? null : text.slice(text.lastIndexOf(')') + 2).split(' ');
 }
 
-/** Whether a process runs; its remains do not. */
-export function isAlive(pid: number): boolean {
-  return startOf(pid) !== null;
-}
-
 /** When a process was started; `null` if there is none, or only its remains. */
 function startOf(pid: number): string | null {
   const stat = statOf(pid);
