@@ -195,7 +195,7 @@ describe('a lab that changes', () => {
 
   it('makes a StatefulSet pod again under its name when it is deleted, and all when the template changes', async () => {
     const lab = labOf(planLab([]));
-    const set = { ...deployment('db', 2), kind: 'StatefulSet' };
+    const set: JsonObject = { ...deployment('db', 2), kind: 'StatefulSet' };
     lab.send('POST', '/apis/apps/v1/namespaces/default/statefulsets', {
       ...set,
       spec: { ...asObject(set.spec), serviceName: 'db' },
@@ -225,7 +225,7 @@ describe('a lab that changes', () => {
 
   it('runs one pod of a DaemonSet on each node that its selector admits, also when labels change', async () => {
     const lab = labOf(planLab([], { nodes: 3 }));
-    const set = { ...deployment('agent', 1, { nodeSelector: { disk: 'ssd' } }), kind: 'DaemonSet' };
+    const set: JsonObject = { ...deployment('agent', 1, { nodeSelector: { disk: 'ssd' } }), kind: 'DaemonSet' };
     lab.send('POST', '/apis/apps/v1/namespaces/default/daemonsets', set);
     await lab.loop.idle();
     expect(names(lab, 'default/')).toEqual([]);
