@@ -2,7 +2,6 @@ import type { Family } from '../base/ip.ts';
 import type { KubeObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { PortProtocol } from '../model/match.ts';
-import type { Listener } from './pod-protocol.ts';
 
 /**
  * What a lab has. Addresses and blocks are canonical texts (`10.0.0.1`, `fd00::/64`), lists are in a fixed order, and
@@ -59,11 +58,17 @@ export interface LabPod {
   /** Kind and name of its top-most controller; of the pod itself where it has none. */
   readonly workload: { readonly kind: string; readonly name: string };
   /** Declared ports, then ports that Services lead to; each once. */
-  readonly listeners: readonly Listener[];
+  readonly listeners: readonly LabListener[];
   readonly hostPorts: readonly HostPort[];
   /** For its DNS name under a headless Service. */
   readonly hostname: string | null;
   readonly subdomain: string | null;
+}
+
+/** What a pod listens on, on all of its addresses. */
+export interface LabListener {
+  readonly protocol: PortProtocol;
+  readonly port: number;
 }
 
 /** A port of the node that leads to a port of the pod. */
