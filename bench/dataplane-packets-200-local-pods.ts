@@ -57,7 +57,7 @@ const QUESTIONS: readonly Question[] = [
     digits: 0,
     unit: 'connections/s',
     target: 0.95,
-    ask: (load, pairs, { milliseconds }) => load.connections({ pairs, milliseconds }).perSecond,
+    ask: (load, pairs, { milliseconds }) => load.connections({ pairs, milliseconds }).perCpuSecond,
   },
   {
     what: 'one established TCP connection',
@@ -152,7 +152,7 @@ async function measureShape(
         samples: own.map((value, index) => value / (reference[index] ?? Number.NaN)),
         target: name === 'rampart' ? question.target : null,
         rss: null,
-        note: `${shown(own)} ${question.unit}; conntrack only: ${shown(reference)}`,
+        note: `${shown(own)} ${question.unit} of processor time; conntrack only: ${shown(reference)}`,
       };
     });
   });

@@ -1,7 +1,7 @@
 /** Three network namespaces, client — node — server, joined by veth pairs; pods are addresses of the outer two. */
 import { type SpawnSyncOptionsWithStringEncoding, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 export const ROOMS = ['client', 'node', 'server'] as const;
 export type Room = (typeof ROOMS)[number];
@@ -11,12 +11,17 @@ const PREFIX = 'rampart-bench-';
 export interface Box {
   /** Runs a program to its end; throws unless it ends well. */
   run(room: Room, argv: readonly string[], input?: string): string;
-  /** Runs a program beside; `ready` is the output to wait for. */
-  start(room: Room, argv: readonly string[], ready: RegExp): Promise<Running>;
+  /** Runs a program beside; `ready` is the output to wait for, if any. */
+  start(room: Room, argv: readonly string[], ready: RegExp | null): Promise<Running>;
 }
 
 export interface Running {
+  readonly pid: number;
   readonly output: () => string;
+  /** Waits for output that fits, after so many characters of it. */
+  said(after: number, pattern: RegExp, longestMs: number): Promise<void>;
+  /** Processor time that the program has had, its children aside. */
+  cpuSeconds(): number;
   stop(): Promise<void>;
 }
 
@@ -35,8 +40,8 @@ export function noBox(): string | null {
   return missing.length === 0 ? null : `missing here: ${missing.join(', ')}`;
 }
 
-/** Makes the namespaces, and removes them whatever happens to the work. */
-export async function inBox<T>(wiring: Wiring, work: (box: Box) => Promise<T>): Promise<T> {
+/** Makes the namespaces, and removes them whatever happens to the work. Without wiring each is by itself. */
+export async function inBox<T>(wiring: Wiring | null, work: (box: Box) => Promise<T>): Promise<T> {
   removeLeftovers();
   const id = `${PREFIX}${process.pid}-${randomBytes(3).toString('hex')}`;
   const names: Readonly<Record<Room, string>> = { client: `${id}-c`, node: `${id}-n`, server: `${id}-s` };
@@ -48,7 +53,9 @@ export async function inBox<T>(wiring: Wiring, work: (box: Box) => Promise<T>): 
   const onSignal = (): never => process.exit(130);
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('exit', remove);
   try {
-    wire(names, wiring);
+    for (const room of ROOMS) ip(null, [`netns add ${names[room]}`]);
+    for (const room of ROOMS) ip(names[room], ['link set lo up']);
+    if (wiring !== null) wire(names, wiring);
     return await work({
       run: (room, argv, input) => runIn(names[room], argv, input),
       start: async (room, argv, ready) => {
@@ -73,18 +80,14 @@ function removeLeftovers(): void {
   }
 }
 
+function ip(namespace: string | null, lines: readonly string[]): void {
+  const argv = ['ip', ...(namespace === null ? [] : ['-n', namespace]), '-batch', '-'];
+  check(argv, spawnSync('ip', argv.slice(1), { input: `${lines.join('\n')}\n`, encoding: 'utf8' }));
+}
+
 function wire(names: Readonly<Record<Room, string>>, { addresses, networks }: Wiring): void {
-  const ip = (room: Room | null, lines: readonly string[]): void => {
-    const argv = ['ip', ...(room === null ? [] : ['-n', names[room]]), '-batch', '-'];
-    check(argv, spawnSync('ip', argv.slice(1), { input: `${lines.join('\n')}\n`, encoding: 'utf8' }));
-  };
-  for (const room of ROOMS) {
-    const argv = ['netns', 'add', names[room]];
-    check(['ip', ...argv], spawnSync('ip', argv, { encoding: 'utf8' }));
-  }
   const mac = (index: number, end: number): string => `02:00:00:00:0${index}:0${end}`;
-  ip('node', [
-    'link set lo up',
+  ip(names.node, [
     ...(['client', 'server'] as const).flatMap((side, index) => [
       `link add to-${side} address ${mac(index, 1)} type veth peer name eth0 address ${mac(index, 2)} netns ${names[side]}`,
       `addr add 169.254.${index}.1/30 dev to-${side}`,
@@ -94,8 +97,7 @@ function wire(names: Readonly<Record<Room, string>>, { addresses, networks }: Wi
     ]),
   ]);
   for (const [index, side] of (['client', 'server'] as const).entries()) {
-    ip(side, [
-      'link set lo up',
+    ip(names[side], [
       `addr add 169.254.${index}.2/30 dev eth0`,
       'link set eth0 up',
       `neigh add 169.254.${index}.1 lladdr ${mac(index, 1)} dev eth0 nud permanent`,
@@ -128,12 +130,32 @@ function check(
   );
 }
 
-function startIn(namespace: string, argv: readonly string[], ready: RegExp): Promise<Running> {
+function startIn(namespace: string, argv: readonly string[], ready: RegExp | null): Promise<Running> {
   const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let output = '';
+  const listeners = new Set<() => void>();
+  // `nsenter` and `taskset` become the program that they start.
+  const pid = child.pid ?? 0;
   const running: Running = {
+    pid,
     output: () => output,
+    said: (after, pattern, longestMs) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => {
+          listeners.delete(look);
+          reject(new Error(`${argv.join(' ')} did not say ${pattern} in ${longestMs} ms`));
+        }, longestMs);
+        const look = (): void => {
+          if (!pattern.test(output.slice(after))) return;
+          clearTimeout(timer);
+          listeners.delete(look);
+          resolve();
+        };
+        listeners.add(look);
+        look();
+      }),
+    cpuSeconds: () => Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
     stop: async () => {
       child.kill('SIGKILL');
       await ended;
@@ -144,7 +166,9 @@ function startIn(namespace: string, argv: readonly string[], ready: RegExp): Pro
     child.once('exit', (code) => reject(new Error(`${argv.join(' ')} ended with ${code} before it was ready`)));
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      if (ready.test(output)) resolve(running);
+      for (const look of listeners) look();
+      if (ready?.test(output) === true) resolve(running);
     });
+    if (ready === null) child.once('spawn', () => resolve(running));
   });
 }

@@ -28,9 +28,9 @@ export interface Load {
     readonly first: number;
     readonly count: number;
   }): Rate;
-  /** TCP connections that are opened and reset. */
+  /** TCP connections that are opened and reset; by the processor time of both ends. */
   connections(order: { readonly pairs: readonly Pair[]; readonly milliseconds: number }): Rate;
-  /** Gbit/s of one TCP connection. */
+  /** Gbit of one TCP connection in a second of processor time of both ends. */
   throughput(order: {
     readonly pair: Pair;
     readonly port: number;
@@ -71,7 +71,7 @@ export async function loadIn(box: Box, scratch: string, tcpPort: number): Promis
   if (built.status !== 0) throw new Error(`gcc: ${built.stderr}`);
   box.run('server', ['nft', '-f', '-'], SINK);
   const serve = ['taskset', '-c', SERVER_CPU, program, 'serve', String(tcpPort), String(SERVE_SECONDS)];
-  await box.start('server', serve, /listening/);
+  const server = await box.start('server', serve, /listening/);
 
   const files = new Map<readonly Pair[], string>();
   const fileOf = (pairs: readonly Pair[]): string => {
@@ -98,9 +98,10 @@ export async function loadIn(box: Box, scratch: string, tcpPort: number): Promis
       return { perSecond: delivered / wall, perCpuSecond: delivered / cpu, count: delivered };
     },
     connections: ({ pairs, milliseconds }) => {
+      const before = server.cpuSeconds();
       const { count, wall, cpu, failed } = client('connect', fileOf(pairs), tcpPort, milliseconds, WIDTH);
       if (failed !== undefined && failed > 0) throw new Error(`${failed} of ${count} connections failed`);
-      return { perSecond: count / wall, perCpuSecond: count / cpu, count };
+      return { perSecond: count / wall, perCpuSecond: count / (cpu + server.cpuSeconds() - before), count };
     },
     throughput: async ({ pair, port, seconds, mss }) => {
       const server = await box.start(
@@ -115,9 +116,13 @@ export async function loadIn(box: Box, scratch: string, tcpPort: number): Promis
           ...(mss === null ? [] : ['--set-mss', String(mss)]),
         ]);
         const { end } = JSON.parse(printed) as {
-          readonly end: { readonly sum_received: { readonly bits_per_second: number } };
+          readonly end: {
+            readonly sum_received: { readonly bits_per_second: number };
+            readonly cpu_utilization_percent: { readonly host_total: number; readonly remote_total: number };
+          };
         };
-        return end.sum_received.bits_per_second / 1e9;
+        const { host_total: sender, remote_total: receiver } = end.cpu_utilization_percent;
+        return end.sum_received.bits_per_second / 1e9 / ((sender + receiver) / 100);
       } finally {
         await server.stop();
       }

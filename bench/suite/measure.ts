@@ -137,7 +137,7 @@ export async function runAlone(benchCase: BenchCase, url: string): Promise<void>
   const runs = runsFrom(values.runs, benchCase.runs);
   const measured =
     benchCase.isolation === 'process-each'
-      ? merged(Array.from({ length: runs }, () => sampleOf(fileURLToPath(url))))
+      ? mergedByJob(Array.from({ length: runs }, () => sampleOf(fileURLToPath(url))))
       : await benchCase.measure({ runs, tiny: false });
   for (const one of measured) process.stdout.write(`${JSON.stringify(resultOf(benchCase.name, one))}\n`);
 }
@@ -152,14 +152,14 @@ function sampleOf(file: string): readonly Measurement[] {
   return JSON.parse(child.stdout) as readonly Measurement[];
 }
 
-/** The samples of several processes, job by job. */
-function merged(processes: readonly (readonly Measurement[])[]): readonly Measurement[] {
-  return (processes[0] ?? []).map((first) => {
-    const like = processes.flatMap((measured) => measured.filter(({ job }) => job === first.job));
+/** The samples of several rounds or processes, job by job. */
+export function mergedByJob(rounds: readonly (readonly Measurement[])[]): readonly Measurement[] {
+  return (rounds[0] ?? []).map((first) => {
+    const like = rounds.flatMap((measured) => measured.filter(({ job }) => job === first.job));
     return {
       ...first,
       samples: like.flatMap(({ samples }) => samples),
-      rss: Math.max(...like.map(({ rss }) => rss ?? 0)),
+      rss: first.rss === null ? null : Math.max(...like.map(({ rss }) => rss ?? 0)),
     };
   });
 }
