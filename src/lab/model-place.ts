@@ -48,7 +48,7 @@ export function addressBook(families: readonly Family[]): AddressBook {
 }
 
 /** The next address of a pool that nobody has. */
-export function takeFree(pool: AddressPool, book: AddressBook): string | null {
+export function takeFree(pool: Pick<AddressPool, 'take'>, book: AddressBook): string | null {
   for (let address = pool.take(); address !== null; address = pool.take()) if (book.claim(address)) return address;
   return null;
 }

@@ -110,7 +110,7 @@ function balanced(
   if (given.length === 0) {
     for (const pool of pools) {
       if (!families.includes(pool.block.family)) continue;
-      const address = takeFree({ ...pool, reserve: () => false, release: () => {} }, book);
+      const address = takeFree(pool, book);
       if (address !== null) given.push(address);
     }
   }

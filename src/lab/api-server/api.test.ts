@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asObject, items } from '../../kinds/validation/json.ts';
 import type { JsonObject } from '../../manifest/object.ts';
@@ -450,6 +451,98 @@ describe('deletion', () => {
     expect(one.events).toEqual(['ADDED c', 'DELETED c']);
     expect(one.ended()).toBe(true);
     expect(ask(api, 'GET', PATH).status).toBe(404);
+  });
+});
+
+describe('any request', () => {
+  const keys = fc.constantFrom(
+    'metadata',
+    'name',
+    'namespace',
+    'labels',
+    'spec',
+    'status',
+    'ports',
+    'port',
+    'selector',
+    'clusterIPs',
+    'template',
+    'containers',
+    'finalizers',
+    'ownerReferences',
+    '$patch',
+    '__proto__',
+    'op',
+    'path',
+    'value',
+    'versions',
+    'names',
+  );
+  const json = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom(null, true, 0, -1, 80, '', 'a', '/spec', 'add', 'remove', 'None', '10.0.0.1', 'delete'),
+      fc.array(tie('value'), { maxLength: 3 }),
+      tie('object'),
+    ),
+    object: fc
+      .uniqueArray(fc.tuple(keys, tie('value')), { selector: ([key]) => key, maxLength: 5 })
+      .map((entries) => Object.fromEntries(entries)),
+  }));
+  const paths = ['pods', 'services', 'configmaps', 'events'].flatMap((plural) => [
+    `/api/v1/namespaces/default/${plural}`,
+    `/api/v1/namespaces/default/${plural}/a`,
+  ]);
+  const more = [
+    '/apis/apps/v1/namespaces/default/deployments',
+    '/apis/apps/v1/namespaces/default/deployments/a/scale',
+    '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies',
+    '/apis/networking.k8s.io/v1/namespaces/default/networkpolicies/a',
+    '/api/v1/namespaces',
+    '/api/v1/namespaces/a',
+    '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+    '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/a',
+    '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies',
+    '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies/a/status',
+    '/api/v1/namespaces/default/pods/a/binding',
+    '/apis/batch/v1/namespaces/default/jobs',
+    '/%',
+    '/api/v1/namespaces/default/pods/a/status?dryRun=All',
+  ];
+  const types = [
+    'application/json',
+    'application/json-patch+json',
+    'application/merge-patch+json',
+    'application/strategic-merge-patch+json',
+    'application/apply-patch+yaml',
+    '',
+  ];
+
+  it('is answered: nothing that a client sends is our fault', () => {
+    const request = fc.record({
+      method: fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE'),
+      target: fc
+        .constantFrom(...paths, ...more)
+        .map((path) => `${path}${path.includes('?') ? '&' : '?'}fieldManager=m`),
+      contentType: fc.constantFrom(...types),
+      body: json.value.map((value) => JSON.stringify(value)),
+      named: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), (requests) => {
+        const api = make();
+        for (const { method, target, contentType, body, named } of requests) {
+          // Objects with a name come further.
+          const value = JSON.parse(body);
+          const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+          const sent =
+            named && isObject ? JSON.stringify({ ...value, metadata: { name: 'a', ...value.metadata } }) : body;
+          const answer = api.handle({ method, target, accept: '', contentType, body: sent });
+          if (answer.kind === 'json') expect(answer.status).toBeLessThan(500);
+        }
+      }),
+      { numRuns: 1500, seed: 20260101 },
+    );
   });
 });
 
