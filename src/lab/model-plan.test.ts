@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { covers, parseCidr, parseIp } from '../base/ip.ts';
 import { buildCluster } from '../cluster/build.ts';
@@ -388,6 +389,128 @@ spec: {containers: [{name: c, ports: [{containerPort: 5353, protocol: UDP, name:
       { dns: true },
     );
     expect(own.dns).toMatchObject({ addresses: ['10.244.0.2', 'fd00:10:244::2'], pods: ['kube-system/mine'] });
+  });
+});
+
+describe('any objects', () => {
+  const keys = fc.constantFrom(
+    'name',
+    'labels',
+    'spec',
+    'status',
+    'ports',
+    'port',
+    'targetPort',
+    'nodePort',
+    'selector',
+    'matchLabels',
+    'clusterIP',
+    'clusterIPs',
+    'template',
+    'jobTemplate',
+    'containers',
+    'containerPort',
+    'hostPort',
+    'hostNetwork',
+    'nodeName',
+    'nodeSelector',
+    'replicas',
+    'podIP',
+    'podIPs',
+    'ip',
+    'podCIDR',
+    'addresses',
+    'address',
+    'type',
+    'externalIPs',
+    'loadBalancerIP',
+    'endpoints',
+    'ipFamilies',
+    'ordinals',
+    'start',
+    'ownerReferences',
+    'controller',
+    'uid',
+    'kind',
+    '__proto__',
+  );
+  const values = fc.constantFrom(
+    null,
+    true,
+    0,
+    -1,
+    80,
+    70000,
+    '',
+    'a',
+    'b',
+    '10.0.0.1',
+    '10.0.0.0/8',
+    '::1',
+    'fd00::1',
+    'None',
+    'IPv6',
+    'LoadBalancer',
+    'NodePort',
+    'Node',
+    '0.0.0.0',
+    'TCP',
+  );
+  const json = fc.letrec((tie) => ({
+    value: fc.oneof({ depthSize: 'medium' }, values, fc.array(tie('value'), { maxLength: 3 }), tie('object')),
+    object: fc
+      .uniqueArray(fc.tuple(keys, tie('value')), { selector: ([key]) => key, maxLength: 6 })
+      .map((entries) => Object.fromEntries(entries)),
+  }));
+  const kinds = [
+    'v1/Pod',
+    'v1/Node',
+    'v1/Service',
+    'v1/Namespace',
+    'v1/Endpoints',
+    'apps/v1/Deployment',
+    'apps/v1/StatefulSet',
+    'apps/v1/DaemonSet',
+    'apps/v1/ReplicaSet',
+    'batch/v1/Job',
+    'batch/v1/CronJob',
+    'discovery.k8s.io/v1/EndpointSlice',
+    'networking.k8s.io/v1/NetworkPolicy',
+    'monitoring.coreos.com/v1/Prometheus',
+    'example.com/v1/Odd',
+  ];
+  const object = fc
+    .tuple(fc.constantFrom(...kinds), fc.constantFrom('a', 'b'), json.object, json.object, json.object)
+    .map(([type, name, metadata, spec, status]) => {
+      const slash = type.lastIndexOf('/');
+      return {
+        apiVersion: type.slice(0, slash),
+        kind: type.slice(slash + 1),
+        metadata: { ...metadata, name },
+        spec,
+        status,
+        ...(type.includes('Endpoint') ? spec : {}),
+      };
+    });
+
+  it('can be planned for: no pod without a node, no address twice', () => {
+    fc.assert(
+      fc.property(fc.array(object, { maxLength: 8 }), (list) => {
+        const { objects } = readManifests([
+          { file: 'x.json', text: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: list }) },
+        ]);
+        const plan = planLab(objects);
+        const nodes = new Set(plan.nodes.map(({ name }) => name));
+        const addresses = [
+          ...plan.nodes.flatMap((node) => node.addresses),
+          ...plan.pods.filter((pod) => !pod.hostNetwork).flatMap((pod) => pod.addresses),
+        ];
+        expect(new Set(addresses).size).toBe(addresses.length);
+        for (const pod of plan.pods) expect(nodes.has(pod.node)).toBe(true);
+        expect(new Set(plan.pods.map(({ id }) => id)).size).toBe(plan.pods.length);
+      }),
+      { numRuns: 400, seed: 20260101 },
+    );
   });
 });
 
