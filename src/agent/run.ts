@@ -16,6 +16,7 @@ import { SYSTEM_CLOCK } from './clock.ts';
 import { type ConfigReading, changedSettings, layoutOf, withLive } from './config.ts';
 import { type Log, logObserver, openLog } from './log.ts';
 import { type Loop, syncLoop } from './loop.ts';
+import { giveMemoryBack, keepMemorySmall } from './memory.ts';
 import { agentMetrics } from './metrics.ts';
 import { observers, SILENT } from './observers.ts';
 import { gatherFacts, judge } from './preflight.ts';
@@ -69,6 +70,7 @@ export function stateFor(config: Config): AgentState {
 
 /** Follows the API server and keeps the node's table true to it, until the signal. Throws {@link IoError}. */
 export async function runAgent(options: RunOptions): Promise<void> {
+  keepMemorySmall();
   let { config } = options;
   const node = nodeOf(config);
   const log = openLog(config.logLevel, node, options.write);
@@ -108,6 +110,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
       },
       { default: true },
     );
+    let isLarge = false;
     const loop: Loop = syncLoop({
       state,
       makeCompiler: () => new NodeCompiler({ node, layout: layoutOf(config) }),
@@ -123,7 +126,15 @@ export async function runAgent(options: RunOptions): Promise<void> {
       canary: canaryFor(config.table),
       observer: observers(metrics.observer, logObserver(log), announcer.observer, {
         ...SILENT,
-        committed: () => taint?.ready(),
+        loaded: () => {
+          isLarge = true;
+        },
+        committed: () => {
+          taint?.ready();
+          if (!isLarge) return;
+          isLarge = false;
+          setTimeout(giveMemoryBack, 1000).unref();
+        },
       }),
     });
     closers.push(() => loop.stop());

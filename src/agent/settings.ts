@@ -8,6 +8,8 @@ interface Kind<T> {
   readonly read: (text: string) => T | null;
   /** What is wanted, in a message. */
   readonly wanted: string;
+  /** The other way; as it stands unless given. */
+  show?(value: T): string;
   readonly list?: true;
 }
 
@@ -49,9 +51,15 @@ const number = (least: number, most: number): Kind<number> => ({
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
+function showDuration(ms: number): string {
+  const [unit = 'ms', size = 1] = Object.entries(UNITS).findLast(([, each]) => ms >= each && ms % each === 0) ?? [];
+  return `${ms / size}${unit}`;
+}
+
 /** `50ms`, `1m30s`, as Go writes durations; in milliseconds. */
 const duration = (leastMs: number, mostMs: number): Kind<number> => ({
   form: 'DURATION',
+  show: showDuration,
   wanted: `a duration such as \`500ms\`, \`30s\` or \`5m\`, from ${leastMs} ms to ${mostMs / 1000} s`,
   read: (value) => {
     if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/.test(value)) return null;
@@ -77,6 +85,7 @@ const list = (form: string, wanted: string, fits: (item: string) => boolean): Ki
 /** The generation needs room: a value comes again only when no connection has it any more. */
 const mask: Kind<number> = {
   form: 'MASK',
+  show: (bits) => `0x${bits.toString(16)}`,
   wanted: 'at least 8 bits in a row of 32, such as `0xffff0000`',
   read: (value) => {
     if (!/^0x[0-9a-fA-F]{1,8}$/.test(value)) return null;
@@ -168,8 +177,8 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<Config[K]> } = {
     'live',
   ),
   nflogRate: setting(500, number(1, 1_000_000), 'how many packets of each direction it gets in a second', 'live'),
-  refuseEncapsulation: setting(true, flag, 'pods may not send VXLAN, Geneve or IP in IP to nodes', 'live'),
-  closedUntilKnown: setting(false, flag, 'addresses of this node that no known pod has are denied', 'live'),
+  refuseEncapsulation: setting(true, flag, 'keep pods from sending VXLAN, Geneve or IP in IP to nodes', 'live'),
+  closedUntilKnown: setting(false, flag, 'deny addresses of this node that no known pod has', 'live'),
   podCidr: setting<readonly string[]>(
     [],
     list('CIDR,…', 'blocks such as `10.1.2.0/24`', (item) => parseCidr(item) !== null),
@@ -190,7 +199,7 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<Config[K]> } = {
     "where CNI plugins keep their results; empty: pods' addresses come from the API server alone",
   ),
   taint: optional(KEY, 'the taint that is taken off the Node once its pods are guarded'),
-  events: setting(true, flag, 'events and conditions on policies that fail here'),
+  events: setting(true, flag, 'write events and conditions on policies that fail here'),
 };
 
 /** `--log-level`. */
@@ -201,4 +210,10 @@ export function flagOf(name: string): string {
 /** `RAMPART_AGENT_LOG_LEVEL`. */
 export function variableOf(name: string): string {
   return `RAMPART_AGENT_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** What holds for a setting by itself, as one would write it; empty where nothing does. */
+export function showInitial({ kind, initial }: Setting): string {
+  if (initial === null || typeof initial === 'boolean') return '';
+  return kind.show?.(initial) ?? (Array.isArray(initial) ? initial.join(',') : String(initial));
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { type ConfigReading, readConfig, readConfigFile } from '../../agent/config.ts';
 import type { Finding } from '../../agent/preflight.ts';
-import { type Config, flagOf, SETTINGS, type Setting, type SettingName } from '../../agent/settings.ts';
+import { type Config, flagOf, SETTINGS, type Setting, type SettingName, showInitial } from '../../agent/settings.ts';
 import { IoError } from '../../io/io-error.ts';
 import { writeAnswer } from '../../io/terminal.ts';
 import { diagnosticLines } from '../../report/formats/text/diagnostics.ts';
@@ -53,21 +53,17 @@ export const agent: CliCommand = {
 };
 
 function addSettings(command: Command): Command {
-  for (const [name, { kind, summary, initial }] of Object.entries(SETTINGS) as readonly [string, Setting][]) {
+  for (const [name, setting] of Object.entries(SETTINGS) as readonly [string, Setting][]) {
+    const { kind, summary, initial } = setting;
     const flag = flagOf(name);
-    const usual = showInitial(initial);
+    const usual = showInitial(setting);
     const help = usual === '' ? summary : `${summary} (${usual})`;
     if (initial === false) command.option(flag, help);
-    else if (initial === true) command.option(`--no-${flag.slice(2)}`, `not: ${summary}`);
+    else if (initial === true) command.option(`--no-${flag.slice(2)}`, `do not ${summary}`);
     else if (kind.list === true) command.option(`${flag} <${kind.form}>`, help, collect);
     else command.option(`${flag} <${kind.form}>`, help);
   }
   return command;
-}
-
-function showInitial(initial: unknown): string {
-  if (initial === null || typeof initial === 'boolean') return '';
-  return Array.isArray(initial) ? initial.join(',') : String(initial);
 }
 
 /** The flags that were really given: commander turns an absent `--no-x` into `x: true`. */
