@@ -39,8 +39,8 @@ export function podsOf(objects: readonly JsonObject[], onNode: boolean): readonl
 
 export { addressOf };
 
-/** A pod like one of these, with addresses that nobody has. */
-export function podChange(like: readonly JsonObject[]): Change {
+/** A pod like one of these, with addresses that nobody has; it shows in a set of the kernel. */
+export function podChange(like: readonly JsonObject[], set: 'in4' | 'id4'): Change {
   const podFor = (number: number): JsonObject => {
     const model = like[number % like.length];
     if (model === undefined) throw new Error('the generated cluster has no such pod');
@@ -65,7 +65,7 @@ export function podChange(like: readonly JsonObject[]): Change {
       const pod = podFor(number);
       api.store.remove('pods', namespaceOf(pod), nameOf(pod));
     },
-    trace: (number) => ({ set: 'id4', text: `${addressOf(podFor(number))} :` }),
+    trace: (number) => ({ set, text: `${addressOf(podFor(number))} :` }),
   };
 }
 

@@ -58,8 +58,8 @@ export function measureAgent(order: AgentOrder): Promise<readonly Measurement[]>
     const local = podsOf(objects, true);
     const relevant = relevantOf(rig, podsOf(objects, false));
     const pods = [
-      ...(await latencies(rig, podChange(local), order.changes, 0)),
-      ...(await latencies(rig, podChange(relevant), order.changes, order.changes)),
+      ...(await latencies(rig, podChange(local, 'in4'), order.changes, 0)),
+      ...(await latencies(rig, podChange(relevant, 'id4'), order.changes, order.changes)),
     ];
     const policies = await latencies(rig, policyChange(local), order.changes, 0);
     for (const [what, samples] of [
@@ -133,7 +133,7 @@ async function churn(
   remote: ReturnType<typeof podsOf>,
   seconds: number,
 ): Promise<{ readonly own: number; readonly child: number }> {
-  const [here, there] = [podChange(local), podChange(remote)];
+  const [here, there] = [podChange(local, 'in4'), podChange(remote, 'id4')];
   const changeFor = (number: number): Change => (number % ONE_LOCAL_IN === 0 ? here : there);
   const delay = CHURN_PER_SECOND / 2;
   const before = rig.usage();
