@@ -1,6 +1,6 @@
 /** What rulesets cost the packets of a node: new flows, new connections, established ones; all against conntrack alone. */
 import { type Box, inBox, noBox } from './dataplane/box.ts';
-import { type Load, loadIn, noCompiler } from './dataplane/load.ts';
+import { type Load, loadIn, noLoad } from './dataplane/load.ts';
 import { compiled } from './dataplane/rampart.ts';
 import { byAddress, CONNTRACK_ONLY, linear } from './dataplane/rulesets.ts';
 import { deniedPairs, localAddresses, localPairs, type Pair, type Shape, SIDES, shapeOf } from './dataplane/shape.ts';
@@ -81,7 +81,7 @@ export const benchCase: BenchCase = {
     'Packets through a node, as a ratio to tracking connections alone; 200 local pods isolated both ways, 10,000 pods',
   runs: 7,
   isolation: 'kernel',
-  unable: () => noBox() ?? noCompiler(),
+  unable: () => noBox() ?? noLoad(),
   async measure({ runs, tiny }): Promise<readonly Measurement[]> {
     const sizes = tiny
       ? [{ pods: 400, localPods: 20, rules: 2 }]

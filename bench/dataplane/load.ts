@@ -14,9 +14,15 @@ const SERVE_SECONDS = 3600;
 /** Connections that are being opened at a time. */
 const WIDTH = 64;
 
-/** Why there is no load generator here; `null` where it can be built. */
-export function noCompiler(): string | null {
-  return spawnSync('gcc', ['--version'], { stdio: 'ignore' }).status === 0 ? null : 'no C compiler here';
+/** Why no load can be made here; `null` where it can. */
+export function noLoad(): string | null {
+  for (const [program, what] of [
+    ['gcc', 'no C compiler here'],
+    ['iperf3', 'no iperf3 here'],
+  ] as const) {
+    if (spawnSync(program, ['--version'], { stdio: 'ignore' }).status !== 0) return what;
+  }
+  return null;
 }
 
 export interface Load {

@@ -64,9 +64,7 @@ export function resultsPage(machine: Machine, measured: readonly Measured[]): st
 
 [\`${benchCase.name}\`](${benchCase.name}.ts), ${ISOLATION[benchCase.isolation]}
 
-| ${HEADINGS.join(' | ')} | |
-|---|--:|--:|--:|--:|--:|---|---|
-${results.map((result) => `| ${[...cellsOf(result), result.note ?? ''].join(' | ')} |`).join('\n')}
+${results.length === 0 ? 'Not measured: this machine cannot run it.' : markdownTable(results)}
 `,
   );
   return `# Results
@@ -86,6 +84,12 @@ Written by \`npm run bench -- --write\`; see [README.md](README.md) for what is 
 Targets are for two idle cores and are compared with medians. ${summary(measured)}.
 
 ${sections.join('\n')}`;
+}
+
+function markdownTable(results: readonly Result[]): string {
+  return `| ${HEADINGS.join(' | ')} | |
+|---|--:|--:|--:|--:|--:|---|---|
+${results.map((result) => `| ${[...cellsOf(result), result.note ?? ''].join(' | ')} |`).join('\n')}`;
 }
 
 function cellsOf(result: Result): readonly string[] {
