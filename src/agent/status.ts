@@ -60,18 +60,19 @@ export function policyAnnouncer(options: AnnouncerOptions): Announcer {
   async function run(): Promise<void> {
     if (running) return;
     running = true;
-    for (let next = takeFirst(queue); next !== null && !stopped; next = takeFirst(queue)) {
-      if (tokens <= 0) await new Promise((resolve) => setTimeout(resolve, REFILL_MS).unref());
-      else {
-        tokens--;
-        setTimeout(() => tokens++, REFILL_MS * BURST).unref();
-      }
-      await next();
-    }
+    for (let next = takeFirst(queue); next !== null && !stopped; next = takeFirst(queue)) await next();
     running = false;
   }
 
+  async function mayAsk(): Promise<boolean> {
+    while (tokens <= 0 && !stopped) await new Promise((resolve) => setTimeout(resolve, REFILL_MS).unref());
+    tokens--;
+    setTimeout(() => tokens++, REFILL_MS * BURST).unref();
+    return !stopped;
+  }
+
   async function request(method: 'POST' | 'PATCH', path: string, body: Json, type: string): Promise<void> {
+    if (!(await mayAsk())) return;
     try {
       const answer = await client.send(method, path, body, type);
       // Somebody has said it already, or there is nothing any more to say it of.
