@@ -2,17 +2,17 @@
 
 import { isObject } from '../../src/io/kube-client.ts';
 import { items } from '../../src/kinds/validation/json.ts';
-import type { Api } from '../../src/lab/api-server/api.ts';
 import type { Json, JsonObject } from '../../src/manifest/object.ts';
 import { NODE } from './rig.ts';
+import type { ObjectServer } from './server.ts';
 
 /** Which no generated policy mentions. */
 const PORT = 7777;
 
 /** A change that the agent of the measured node has to act upon, and its undoing. */
 export interface Change {
-  make(api: Api, number: number): void;
-  takeBack(api: Api, number: number): void;
+  make(api: ObjectServer, number: number): void;
+  takeBack(api: ObjectServer, number: number): void;
   /** By what it is seen in the kernel. */
   trace(number: number): { readonly set: string; readonly text: string };
 }
@@ -21,7 +21,6 @@ const field = (object: Json | undefined, name: string): Json | undefined =>
   isObject(object) ? object[name] : undefined;
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 
-const nameOf = (object: JsonObject): string => text(field(object.metadata, 'name'));
 const namespaceOf = (object: JsonObject): string => text(field(object.metadata, 'namespace'));
 const nodeOf = (pod: JsonObject): string => text(field(pod.spec, 'nodeName'));
 const addressOf = (pod: JsonObject): string => text(field(pod.status, 'podIP'));
@@ -57,44 +56,32 @@ export function podChange(like: readonly JsonObject[], set: 'in4' | 'id4'): Chan
     };
   };
   return {
-    make: (api, number) => {
-      const pod = podFor(number);
-      api.store.put('pods', namespaceOf(pod), nameOf(pod), pod);
-    },
-    takeBack: (api, number) => {
-      const pod = podFor(number);
-      api.store.remove('pods', namespaceOf(pod), nameOf(pod));
-    },
+    make: (api, number) => api.put('pods', podFor(number)),
+    takeBack: (api, number) => api.remove('pods', podFor(number)),
     trace: (number) => ({ set, text: `${addressOf(podFor(number))} :` }),
   };
 }
 
 /** A policy that opens a port of a local pod, which no other does, to all in its namespace. */
 export function policyChange(localPods: readonly JsonObject[]): Change {
-  const place = (number: number): readonly [string, string] => {
+  const policyFor = (number: number): JsonObject => {
     const pod = localPods[number % localPods.length];
     if (pod === undefined) throw new Error('the generated cluster has no local pod');
-    return [namespaceOf(pod), `added-${number}`];
+    const name = `added-${number}`;
+    return {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name, namespace: namespaceOf(pod), uid: name, creationTimestamp: new Date().toISOString() },
+      spec: {
+        podSelector: { matchLabels: field(pod.metadata, 'labels') as JsonObject },
+        policyTypes: ['Ingress'],
+        ingress: [{ from: [{ podSelector: {} }], ports: [{ protocol: 'TCP', port: PORT }] }],
+      },
+    };
   };
   return {
-    make: (api, number) => {
-      const pod = localPods[number % localPods.length];
-      const [namespace, name] = place(number);
-      api.store.put('networkpolicies.networking.k8s.io', namespace, name, {
-        apiVersion: 'networking.k8s.io/v1',
-        kind: 'NetworkPolicy',
-        metadata: { name, namespace, uid: name, creationTimestamp: new Date().toISOString() },
-        spec: {
-          podSelector: { matchLabels: field(pod?.metadata, 'labels') as JsonObject },
-          policyTypes: ['Ingress'],
-          ingress: [{ from: [{ podSelector: {} }], ports: [{ protocol: 'TCP', port: PORT }] }],
-        },
-      });
-    },
+    make: (api, number) => api.put('networkpolicies', policyFor(number)),
+    takeBack: (api, number) => api.remove('networkpolicies', policyFor(number)),
     trace: () => ({ set: 'exact', text: ` . 6 . ${PORT}` }),
-    takeBack: (api, number) => {
-      const [namespace, name] = place(number);
-      api.store.remove('networkpolicies.networking.k8s.io', namespace, name);
-    },
   };
 }

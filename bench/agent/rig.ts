@@ -1,11 +1,10 @@
 /** A real agent in a namespace of its own, and an API server that serves it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Api, apiServer } from '../../src/lab/api-server/api.ts';
-import { listenApi } from '../../src/lab/api-server/server.ts';
 import type { JsonObject } from '../../src/manifest/object.ts';
 import { type Box, inBox, type Running } from '../dataplane/box.ts';
 import { inScratchMeanwhile, TOP } from '../suite/program.ts';
+import { type ObjectServer, serveObjects } from './server.ts';
 
 export const NODE = 'node-0000';
 const BUNDLE = join(TOP, 'dist', 'cli', 'rampart.js');
@@ -14,7 +13,7 @@ const LONGEST_WAIT_MS = 60_000;
 
 export interface Rig {
   readonly box: Box;
-  readonly api: Api;
+  readonly api: ObjectServer;
   /** The agent's log so far. */
   log(): readonly LogLine[];
   /** Waits for a line of the agent's log. */
@@ -59,15 +58,13 @@ export function noBundle(): string | null {
 export function inRig<T>({ objects, fromSource }: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
   return inScratchMeanwhile((scratch) =>
     inBox(null, async (box) => {
-      const api = apiServer({ now: () => Date.now(), uid: uids() });
-      api.seed(objects);
-      const listening = await listenApi(api, { path: join(scratch, 'api') });
+      const api = await serveObjects(join(scratch, 'api'), objects);
       let agent: Running | null = null;
       try {
         agent = await box.start(
           'node',
           [
-            ...[process.execPath, fromSource ? SOURCE : BUNDLE, 'agent', '--node', NODE, '--server', listening.url],
+            ...[process.execPath, fromSource ? SOURCE : BUNDLE, 'agent', '--node', NODE, '--server', api.url],
             ...['--listen', `unix://${join(scratch, 'agent')}`, '--log-level', 'debug', '--cni-cache', scratch],
           ],
           null,
@@ -76,13 +73,13 @@ export function inRig<T>({ objects, fromSource }: RigOptions, work: (rig: Rig) =
       } catch (error) {
         throw new Error(`the agent's log ends with: ${agent?.output().slice(-3000) ?? 'nothing'}`, { cause: error });
       } finally {
-        await listening.close();
+        await api.close();
       }
     }),
   );
 }
 
-function rigOf(box: Box, api: Api, agent: Running): Rig {
+function rigOf(box: Box, api: ObjectServer, agent: Running): Rig {
   const log = (): readonly LogLine[] =>
     agent
       .output()
@@ -149,9 +146,4 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms);
   });
-}
-
-function uids(): () => string {
-  let last = 0;
-  return () => `00000000-0000-4000-8000-${(++last).toString(16).padStart(12, '0')}`;
 }
