@@ -2,10 +2,12 @@ import { type Command, Option } from 'commander';
 import { formatIp } from '../base/ip.ts';
 import { parseEndpoint } from '../cluster/endpoint-text.ts';
 import { IoError } from '../io/io-error.ts';
+import { isObject, objectsOf } from '../io/kube-client.ts';
 import { progressLine } from '../io/terminal.ts';
 import type { LabPlan, LabPod } from '../lab/model.ts';
 import { planLab } from '../lab/model-plan.ts';
 import { downLab, upLab } from '../lab/session.ts';
+import type { KubeObject } from '../manifest/object.ts';
 import { asker } from './answering.ts';
 import type { ExitCode } from './exit-code.ts';
 import {
@@ -146,10 +148,31 @@ function listeningFor(plan: LabPlan, planned: Loaded, written: readonly WrittenQ
       wanted.set(id, mine.set(`${listener.protocol} ${port}`, listener));
     }
   }
-  const pods = plan.pods.map((pod): LabPod => {
+  const more = (pod: LabPod): readonly LabPod['listeners'][number][] => {
     const known = new Set(pod.listeners.map(({ protocol, port }) => `${protocol} ${port}`));
-    const more = [...(wanted.get(pod.id) ?? [])].filter(([key]) => !known.has(key)).map(([, listener]) => listener);
-    return more.length === 0 ? pod : { ...pod, listeners: [...pod.listeners, ...more] };
-  });
-  return { ...plan, pods };
+    return [...(wanted.get(pod.id) ?? [])].filter(([key]) => !known.has(key)).map(([, listener]) => listener);
+  };
+  const added = new Map(plan.pods.map((pod) => [pod.id, more(pod)]));
+  return {
+    ...plan,
+    pods: plan.pods.map((pod) => ({ ...pod, listeners: [...pod.listeners, ...(added.get(pod.id) ?? [])] })),
+    // What a pod listens on follows from its object, as long as the lab runs.
+    objects: plan.objects.map((one) => {
+      const { kind, namespace, name } = one.object.ref;
+      const listeners = kind === 'Pod' ? (added.get(`${namespace}/${name}`) ?? []) : [];
+      return listeners.length === 0 ? one : { ...one, object: declaring(one.object, listeners) };
+    }),
+  };
+}
+
+/** The pod with more ports in its first container, without names, so that no policy is read differently. */
+function declaring(object: KubeObject, listeners: LabPod['listeners']): KubeObject {
+  const spec = isObject(object.value.spec) ? object.value.spec : {};
+  const [first, ...others] = objectsOf(spec.containers);
+  const ports = [
+    ...objectsOf(first?.ports),
+    ...listeners.map(({ protocol, port }) => ({ containerPort: port, protocol })),
+  ];
+  const containers = [{ name: 'probed', image: 'probed', ...first, ports }, ...others];
+  return { ...object, value: { ...object.value, spec: { ...spec, containers } } };
 }

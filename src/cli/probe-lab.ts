@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import { IoError } from '../io/io-error.ts';
 import { readFrom } from '../io/kube.ts';
-import { connect } from '../io/kubeconfig.ts';
 import { progressLine } from '../io/terminal.ts';
 import { PROBE_DEFAULTS } from '../lab/probe.ts';
 import { labProber, labTracer, labWorld, outsidePorts, outsideSample } from '../lab/probe-lab.ts';
@@ -44,8 +42,7 @@ export async function probeLab(options: ProbeCommandOptions, shell: Shell): Prom
 
 /** What the lab's API server holds now. */
 export async function objectsOfLab(session: LabSession, signal: AbortSignal): Promise<Loaded> {
-  const connection = await connect({ kubeconfig: join(session.folder, 'kubeconfig') }, {});
-  const { objects, diagnostics } = await readFrom(connection, { signal });
+  const { objects, diagnostics } = await readFrom(await session.connection(), { signal });
   // Who enforces policies in a lab is no question.
   return { ...understand({ objects, diagnostics, live: null }), live: null };
 }
