@@ -7,6 +7,7 @@ import { CLUSTER_CODES } from '../src/cluster/codes.ts';
 import { UNREAD_CODE } from '../src/io/kube.ts';
 import { KIND_CODES } from '../src/kinds/codes.ts';
 import { VALIDATION_CODES } from '../src/kinds/validation/codes.ts';
+import { LAB_CODES } from '../src/lab/model-codes.ts';
 import { MANIFEST_DIAGNOSTICS } from '../src/manifest/diagnostics.ts';
 
 interface Entry {
@@ -19,6 +20,7 @@ const AREAS: readonly { readonly area: string; readonly entries: readonly Entry[
   { area: 'What an API server would say', entries: Object.values(VALIDATION_CODES) },
   { area: 'What becomes of policies that are not understood', entries: Object.values(KIND_CODES) },
   { area: 'The cluster around the policies', entries: Object.values(CLUSTER_CODES) },
+  { area: 'Labs', entries: Object.values(LAB_CODES) },
   { area: 'Questions and live clusters', entries: [...Object.values(SHELL_CODES), UNREAD_CODE] },
 ];
 

@@ -151,7 +151,8 @@ export function openClient(first: Connection, options: ClientOptions = {}): Kube
     return new Promise((resolve, reject) => {
       const sent = (request.protocol === 'https:' ? https.request : http.request)(request, resolve);
       const abort = (): void => {
-        sent.destroy(new Error('interrupted'));
+        // Without an error: nobody listens to the socket once the answer is complete.
+        sent.destroy();
       };
       underWay.add(sent);
       options.signal?.addEventListener('abort', abort, { once: true });
@@ -368,7 +369,7 @@ export function openClient(first: Connection, options: ClientOptions = {}): Kube
     receive,
     close: () => {
       closed = true;
-      for (const sent of underWay) sent.destroy(new Error('interrupted'));
+      for (const sent of underWay) sent.destroy();
       agent?.destroy();
     },
   };

@@ -1,3 +1,4 @@
+// long: one sample of every kind of report, side by side
 import type { Origin } from '../../src/model/origin.ts';
 import type { ConnectivityReport, DiffReport, ExposureReport } from '../../src/model/report.ts';
 import type { EndVerdict } from '../../src/model/verdict.ts';
