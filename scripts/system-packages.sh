@@ -1,16 +1,33 @@
 #!/bin/sh
-# Installs the Debian packages that the end-to-end tests use, where that is possible; tests that miss one skip and say so.
+# Installs the Debian packages that are missing, where that is possible: `lab` those of `rampart lab` and the demo, otherwise
+# those of all tests. Tests that miss one skip and say so.
 set -u
 
 wanted=
-want() { command -v "$1" >/dev/null 2>&1 || wanted="$wanted ${2:-$1}"; }
-want chromium
-want curl
-want jq
-want openssl
+have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+want() { have "$1" || wanted="$wanted ${2:-$1}"; }
+want ip iproute2
+want nft nftables
+want tcpdump
+use='the lab needs them'
+if [ "${1:-}" != lab ]; then
+  use='the tests that need them are skipped'
+  want chromium
+  want conntrack
+  want curl
+  want jq
+  want openssl
+  want promtool prometheus
+  # Nodes of a real Kubernetes.
+  want containerd
+  want runc
+  want iptables
+  want busybox busybox-static
+  [ -x /usr/lib/cni/bridge ] || wanted="$wanted containernetworking-plugins"
+fi
 [ -n "$wanted" ] || exit 0
 
-skip() { echo "not installed:$wanted ($1); the tests that need them are skipped" >&2; exit 0; }
+skip() { echo "not installed:$wanted ($1); $use" >&2; exit 0; }
 command -v apt-get >/dev/null 2>&1 || skip 'no apt-get on this system'
 [ "$(id -u)" = 0 ] || skip 'installing needs root'
 
