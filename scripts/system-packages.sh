@@ -22,6 +22,7 @@ if [ "${1:-}" != lab ]; then
   want containerd
   want runc
   want iptables
+  want mmdebstrap
   want busybox busybox-static
   [ -x /usr/lib/cni/bridge ] || wanted="$wanted containernetworking-plugins"
 fi
