@@ -1,0 +1,216 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../src/manifest/object.ts';
+import { startAgent } from './agent-process.ts';
+import { blockPolicy, type Cluster, guard, localPod, makeCluster, remotePods, untilRight } from './cluster.ts';
+import { figures } from './figures.ts';
+import { arrivals, lostSegments, makePlace, missingPlace, type Place, type PlacePod, pause, until } from './place.ts';
+import { ECHO_PORT, monotonic, type ReceivedReport, type StreamReport } from './pod-protocol.ts';
+
+const NAMES = ['server', 'friend', 'foe', 'other'];
+const EVERY_MS = 2;
+
+describe.skipIf(missingPlace() !== null)('live connections', () => {
+  let place: Place;
+  let cluster: Cluster;
+  let server: PlacePod;
+  let friend: PlacePod;
+
+  afterEach(async () => {
+    await cluster?.close();
+    await place?.close();
+  });
+
+  async function begin(): Promise<void> {
+    place = await makePlace(NAMES);
+    cluster = await makeCluster(place, NAMES);
+    const agent = startAgent(place, { server: cluster.server });
+    await agent.ready();
+    await untilRight(place, cluster);
+    server = place.pod('server');
+    friend = place.pod('friend');
+  }
+
+  async function stream(from: PlacePod, ...protocols: readonly ('tcp' | 'udp')[]): Promise<void> {
+    for (const protocol of protocols)
+      await from.ask({ kind: 'stream', name: protocol, protocol, target: server.address, everyMs: EVERY_MS });
+    await pause(300);
+  }
+
+  const streams = (from: PlacePod): Promise<readonly StreamReport[]> => from.ask({ kind: 'streams' });
+
+  /** When the kernel's tables were last changed while `change` was brought about: never before it really was. */
+  async function commitOf(change: () => void): Promise<{ readonly at: number; readonly by: number }> {
+    const [program = '', ...args] = place.inside(['nft', 'monitor', 'new', 'rules']);
+    const monitor = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let at: number | null = null;
+    createInterface({ input: monitor.stdout }).on('line', () => {
+      at = monotonic();
+    });
+    try {
+      await pause(200);
+      const by = monotonic();
+      change();
+      await until('the change is in the kernel', () => at);
+      await pause(150);
+      return { at: at ?? 0, by };
+    } finally {
+      monitor.kill('SIGKILL');
+    }
+  }
+
+  async function cut(change: () => void, from: PlacePod): Promise<void> {
+    await stream(from, 'tcp', 'udp');
+    expect(await streams(from)).toMatchObject([
+      { missing: 0, ended: null },
+      { missing: 0, ended: null },
+    ]);
+    const { at, by } = await commitOf(change);
+    await pause(700);
+    const kept = arrivals(server, from).all;
+    await pause(400);
+    const received = await server.ask<readonly ReceivedReport[]>({ kind: 'received' });
+    const [tcp, udp] = await streams(from);
+    const of = (protocol: string): ReceivedReport => {
+      const found = received.find((each) => each.from.startsWith(protocol) && each.from.endsWith(from.address));
+      if (found === undefined) throw new Error(`nothing by ${protocol} in ${JSON.stringify(received)}`);
+      return found;
+    };
+    const after = (protocol: string): number => Math.round((of(protocol).lastSentAt - at) * 10) / 10;
+    figures('tightening', {
+      commitAfterMs: Math.round(at - by),
+      lastTcpSentBeforeCommitMs: -after('tcp'),
+      lastUdpSentBeforeCommitMs: -after('udp'),
+      udpSentSince: (udp?.sent ?? 0) - of('udp').highest - 1,
+      tcp,
+      udp,
+    });
+    // Nothing that was sent after the commit was known has arrived, on either connection…
+    expect(of('tcp').lastSentAt).toBeLessThanOrEqual(at);
+    expect(of('udp').lastSentAt).toBeLessThanOrEqual(at);
+    // …nor does anything come through later, though both go on trying…
+    expect(arrivals(server, from).all).toBe(kept);
+    expect((udp?.sent ?? 0) - of('udp').highest).toBeGreaterThan(100);
+    // …and until then nothing was missing: it was cut between two packets.
+    expect(of('udp').count).toBe(of('udp').highest + 1);
+    expect(of('tcp').count).toBe(of('tcp').highest + 1);
+    // It lived until the change was made.
+    expect(of('udp').lastSentAt).toBeGreaterThan(by - 50);
+  }
+
+  test('a policy that is tightened cuts what it no longer allows between two packets', async () => {
+    await begin();
+    await cut(() => cluster.put(guard('nobody')), friend);
+  });
+
+  test('a pod whose labels change loses its connections between two packets', async () => {
+    await begin();
+    await cut(() => cluster.put(localPod('friend', 1, { app: 'stranger' })), friend);
+  });
+
+  test('a first policy cuts what nobody restricted before', async () => {
+    await begin();
+    cluster.remove(guard());
+    await untilRight(place, cluster);
+    await cut(() => cluster.put(guard()), place.pod('foe'));
+  });
+
+  test('changes that loosen, or concern others, disturb no live connection', async () => {
+    await begin();
+    const before = await lostSegments(friend);
+    await stream(friend, 'tcp', 'udp');
+    const changes: readonly (readonly [string, () => void])[] = [
+      ['a new pod of another node', () => cluster.put(...remotePods(50))],
+      ['another policy for another pod', () => cluster.put(blockPolicy('blocks', 'other', 300))],
+      ['a policy that admits more', () => cluster.put(guard('foe', 'more'))],
+      ['it is taken away again', () => cluster.remove(guard('foe', 'more'))],
+      ['another policy is tightened', () => cluster.put(blockPolicy('blocks', 'other', 100, 1))],
+      ['labels that nobody asks for', () => cluster.put(localPod('friend', 1, { app: 'friend', x: 'y' }))],
+      ['a policy of the highest tier that denies another pod', () => cluster.put(denial('foe'))],
+      ['another pod goes', () => cluster.remove(localPod('other', 3))],
+    ];
+    for (const [, change] of changes) {
+      change();
+      await untilRight(place, cluster);
+      await pause(100);
+    }
+    const reports = await streams(friend);
+    figures('unrelated changes', { changes: changes.length, lost: (await lostSegments(friend)) - before, reports });
+    expect(await lostSegments(friend)).toBe(before);
+    for (const report of reports) {
+      expect(report).toMatchObject({ ended: null, missing: 0 });
+      expect(report.sent - report.echoed).toBeLessThan(20);
+      expect(report.sent).toBeGreaterThan(300);
+    }
+    expect((await streams(friend)).length).toBe(2);
+  });
+
+  test('an address that goes to a pod of another namespace takes no right with it', async () => {
+    await begin();
+    await stream(friend, 'tcp', 'udp');
+    expect(await streams(friend)).toMatchObject([{ ended: null }, { ended: null }]);
+    // The old pod ends, and a stranger in another namespace, with the same labels, gets its address.
+    const other = place.pod('other');
+    place.move('friend', 'other');
+    const { address, address6 } = friend;
+    const stranger: JsonObject = {
+      ...localPod('late', 3),
+      metadata: {
+        name: 'late',
+        namespace: 'b',
+        uid: 'uid-late',
+        creationTimestamp: '2027-01-01T00:00:00Z',
+        labels: { app: 'friend' },
+      },
+      status: { phase: 'Running', podIP: address, podIPs: [{ ip: address }, { ip: address6 }] },
+    };
+    cluster.put({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'b' } });
+    cluster.remove(localPod('other', 3));
+    const { at } = await commitOf(() => {
+      // In the order in which API servers often tell: the new one first, the old one a while later.
+      cluster.put(stranger);
+    });
+    await untilRight(place, cluster);
+    cluster.remove(localPod('friend', 1));
+    await untilRight(place, cluster);
+    const kept = arrivals(server, friend).all;
+    // From the address of the old pod, new flows of the new one, on the ports that the old one used as well.
+    await other.ask({ kind: 'load', target: server.address, tcpPerSecond: 100, udpPerSecond: 1000 });
+    await pause(600);
+    const report = await other.ask<{ readonly udpSent: number; readonly tcpTried: number }>({ kind: 'unload' });
+    figures('reuse of an address', {
+      tried: report.udpSent + report.tcpTried,
+      through: arrivals(server, friend).all - kept,
+      lastOfOldSentBeforeCommitMs: Math.round(
+        at -
+          Math.max(
+            ...(await server.ask<readonly ReceivedReport[]>({ kind: 'received' })).map(({ lastSentAt }) => lastSentAt),
+          ),
+      ),
+    });
+    expect(report.udpSent).toBeGreaterThan(200);
+    expect(arrivals(server, friend).all).toBe(kept);
+    expect(
+      await other.ask({ kind: 'try', protocol: 'udp', target: server.address6, port: ECHO_PORT, timeoutMs: 400 }),
+    ).toBe('silent');
+    expect(
+      await other.ask({ kind: 'try', protocol: 'tcp', target: server.address, port: ECHO_PORT, timeoutMs: 400 }),
+    ).toBe('silent');
+  });
+});
+
+/** Of the highest tier, and about nobody who is allowed anything. */
+function denial(app: string): JsonObject {
+  return {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: 'denial' },
+    spec: {
+      tier: 'Admin',
+      priority: 10,
+      subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'server' } } } },
+      ingress: [{ action: 'Deny', from: [{ pods: { namespaceSelector: {}, podSelector: { matchLabels: { app } } } }] }],
+    },
+  };
+}
