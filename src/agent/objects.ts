@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Cidr, parseCidr } from '../base/ip.ts';
+import { CLUSTER_CODES } from '../cluster/codes.ts';
 import { decoding, isObject, listAt, objectAt, refused, textAt } from '../cluster/decode.ts';
 import { type Interner, internEntries } from '../cluster/intern.ts';
 import { namedNamespace, namespaceOf, nodeOf, podOf } from '../cluster/one-object.ts';
@@ -59,7 +60,8 @@ export function seenPod(shared: Interner, object: KubeObject, diagnostics: Diagn
 
 function closedPod(object: ObjectRef, field: string, message: string): Diagnostic {
   const help = 'nothing may reach it, and it may reach nothing';
-  return { code: 'RP300', severity: 'error', message, help, origin: { object, field } };
+  const { code, severity } = CLUSTER_CODES.undecodable;
+  return { code, severity, message, help, origin: { object, field } };
 }
 
 /** Whether this is a pod that {@link seenPod} could not decode. */

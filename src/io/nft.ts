@@ -108,7 +108,7 @@ function runOnce(
     });
     const timer = setTimeout(() => {
       late = true;
-      child.kill('SIGKILL');
+      killGroup(child.pid);
     }, timeoutMs);
     if (typeof stdin === 'number') closeSync(stdin);
     child.stdout?.on('data', stdout.add);
@@ -119,6 +119,16 @@ function runOnce(
       else settle({ code, signal, stdout: stdout.text(), stderr: stderr.text(), late });
     });
   });
+}
+
+/** A wrapper around nft may have children, which would hold on to its output. */
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // It has ended by itself in the meantime.
+  }
 }
 
 function broken(message: string, signal: string | null = null): KernelFault {

@@ -1,0 +1,221 @@
+import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sayWhySkipped } from '../support/network-namespace.ts';
+import { ingressPolicy, namespaceObject, nodeObject, podObject } from './objects.ts';
+import { type Node, node, until } from './process.ts';
+
+const WEB = '10.0.0.1';
+const CLIENT = '10.0.1.1';
+const OTHER = '10.0.1.2';
+const POLICY = '/apis/networking.k8s.io/v1/namespaces/a/networkpolicies/web';
+
+describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
+  let n1: Node;
+  beforeEach(async () => {
+    n1 = await node();
+    await n1.put(
+      namespaceObject('a'),
+      nodeObject('n1', '192.168.0.1', ['10.0.0.0/24']),
+      nodeObject('n2', '192.168.0.2'),
+      podObject('web', WEB),
+      podObject('client', CLIENT, { node: 'n2' }),
+      podObject('other', OTHER, { node: 'n2' }),
+      ingressPolicy('web', 'web', 'client', 80),
+    );
+  });
+  afterEach(() => n1.close());
+
+  /** Whether `client`, then `other`, get through to port 80. */
+  const enforced = (): string => [CLIENT, OTHER].map((source) => (n1.passes(source, WEB, 80) ? 'yes' : 'no')).join(' ');
+
+  /** A program in the place of nft that does what the script says before it becomes nft. */
+  function insteadOfNft(script: string): string {
+    const path = join(n1.space.folder, 'instead-of-nft');
+    writeFileSync(path, `#!/bin/sh\n${script}\nexec nft "$@"\n`);
+    chmodSync(path, 0o755);
+    return path;
+  }
+
+  it('enforces, follows changes, and leaves its table when it ends', async () => {
+    const agent = n1.start();
+    await agent.ready();
+    expect(enforced()).toBe('yes no');
+    await n1.put(ingressPolicy('web', 'web', 'other', 80));
+    await until(() => enforced() === 'no yes');
+    expect(await agent.get('/livez')).toBe('ok');
+    expect(await agent.metric('rampart_agent_local_pods')).toBe(1);
+    expect(await agent.metric('rampart_agent_programming_duration_seconds_count')).toBe(1);
+    agent.signal('SIGTERM');
+    expect(await agent.ended).toBe(0);
+    expect(enforced()).toBe('no yes');
+    expect(agent.log.map(({ level }) => level)).not.toContain('error');
+    expect(agent.stderr()).toBe('');
+  });
+
+  it('that is killed leaves its table, and the next one changes nothing', async () => {
+    const first = n1.start();
+    await first.ready();
+    const before = n1.table();
+    first.signal('SIGKILL');
+    expect(await first.ended).toBe('SIGKILL');
+    expect(enforced()).toBe('yes no');
+    const second = n1.start();
+    await second.ready();
+    expect(n1.table()).toBe(before);
+    expect(await second.metric('rampart_agent_changes_total')).toBe(0);
+    expect(await second.metric('rampart_agent_generation_bumps_total')).toBe(0);
+  });
+
+  it('that is killed while nft works leaves the table as it was, or as it should be', async () => {
+    const started = join(n1.space.folder, 'started');
+    const path = insteadOfNft(`case "$*" in "-f -") touch ${started}; sleep 0.3;; esac`);
+    const first = n1.start('--nft', path);
+    await first.ready();
+    rmSync(started, { force: true });
+    await n1.put(ingressPolicy('web', 'web', 'other', 80));
+    await until(() => existsSync(started));
+    first.signal('SIGKILL');
+    await first.ended;
+    expect(['yes no', 'no yes']).toContain(enforced());
+    await sleep(600);
+    // nft had the whole transaction, and needs nobody to finish it.
+    expect(enforced()).toBe('no yes');
+    const second = n1.start();
+    await second.ready();
+    expect(enforced()).toBe('no yes');
+  });
+
+  it('refuses to start where another one is', async () => {
+    const first = n1.start();
+    await first.ready();
+    const second = n1.start();
+    expect(await second.ended).toBe(1);
+    expect(second.stderr()).toContain('another process of this network namespace holds `rampart-agent-rampart`');
+    expect(await first.get('/readyz')).toBe('ok');
+    const cleaner = await n1.once('--cleanup');
+    expect([cleaner.code, n1.table() === null]).toEqual([1, false]);
+  });
+
+  it('mends what others do to its table, and leaves theirs alone', async () => {
+    n1.space.load('table inet theirs {\n\tchain c {\n\t\tcounter\n\t}\n}\n');
+    const theirs = n1.space.run('nft', 'list', 'table', 'inet', 'theirs');
+    const agent = n1.start('--canary-interval', '500ms', '--verify-interval', '1s');
+    await agent.ready();
+    n1.space.run('nft', 'delete', 'table', 'inet', 'rampart');
+    await until(() => n1.table() !== null);
+    expect(enforced()).toBe('yes no');
+    n1.space.run('nft', 'insert', 'rule', 'inet', 'rampart', 'forward', 'accept');
+    expect(enforced()).toBe('yes yes');
+    await until(() => enforced() === 'yes no');
+    n1.space.run('nft', 'flush', 'map', 'inet', 'rampart', 'in4');
+    await until(() => enforced() === 'yes no');
+    expect(await agent.metric('rampart_agent_drift_repairs_total{reason="gone"}')).toBe(1);
+    expect(await agent.metric('rampart_agent_drift_repairs_total{reason="changed"}')).toBe(2);
+    expect(n1.space.run('nft', 'list', 'table', 'inet', 'theirs')).toBe(theirs);
+  });
+
+  it('goes on after nft has crashed, hung or been away', async () => {
+    const broken = join(n1.space.folder, 'broken');
+    const path = insteadOfNft(`if [ -e ${broken} ]; then . ${broken}; fi`);
+    const agent = n1.start('--nft', path, '--nft-timeout', '1s', '--stale-after', '1s');
+    await agent.ready();
+    const peers = ['other', 'client', 'other'];
+    for (const [i, script] of ['kill -SEGV $$', 'sleep 60', 'exit 1'].entries()) {
+      writeFileSync(broken, script);
+      const before = enforced();
+      await n1.put(ingressPolicy('web', 'web', peers[i] ?? '', 80));
+      await until(async () => (await agent.get('/readyz')).includes('has waited for the kernel'));
+      expect(enforced()).toBe(before);
+      expect(await agent.get('/livez')).toBe('ok');
+      rmSync(broken);
+      await until(() => enforced() === (peers[i] === 'other' ? 'no yes' : 'yes no'));
+      await agent.ready();
+    }
+    expect(await agent.metric('rampart_agent_transactions_total{result="broken"}')).toBeGreaterThanOrEqual(3);
+  });
+
+  it('keeps what it knows while the API server is away, and catches up', async () => {
+    const agent = n1.start();
+    await agent.ready();
+    await n1.stopServer();
+    await n1.put(ingressPolicy('web', 'web', 'other', 80));
+    await sleep(1500);
+    expect(enforced()).toBe('yes no');
+    expect(await agent.get('/readyz')).toBe('ok');
+    await n1.startServer();
+    await until(() => enforced() === 'no yes');
+    n1.api.faults.expiredWatches = 7;
+    n1.server.dropConnections();
+    await n1.remove(POLICY);
+    await until(() => enforced() === 'yes yes');
+  });
+
+  it('touches nothing while it may not read what it needs', async () => {
+    n1.api.faults.forbidden = ['pods'];
+    const agent = n1.start();
+    await until(async () => /waiting for .*pods/.test(await agent.get('/readyz')));
+    await sleep(1000);
+    expect(n1.table()).toBeNull();
+    n1.api.faults.forbidden = [];
+    await agent.ready();
+    expect(enforced()).toBe('yes no');
+  });
+
+  it('takes a new configuration while it runs, and refuses a wrong one', async () => {
+    const file = join(n1.space.folder, 'agent.yaml');
+    writeFileSync(file, 'deny: drop\n');
+    const agent = n1.start('--config', file);
+    await agent.ready();
+    expect(n1.table()).not.toContain('reject');
+    writeFileSync(file, 'deny: reject\ntable: other\n');
+    await until(() => n1.table()?.includes('reject') === true);
+    expect(enforced()).toBe('yes no');
+    expect(agent.log.find(({ settings }) => JSON.stringify(settings) === '["table"]')?.level).toBe('warn');
+    writeFileSync(file, 'deny: perhaps\n');
+    agent.signal('SIGHUP');
+    await until(() => agent.log.some(({ msg }) => String(msg).includes('the configuration is not taken')));
+    expect(agent.log.at(-1)).toMatchObject({ level: 'error', where: `${file}:1:7` });
+    expect(await agent.get('/readyz')).toBe('ok');
+  });
+
+  it('says what is wrong with its configuration before anything else', async () => {
+    const file = join(n1.space.folder, 'agent.yaml');
+    writeFileSync(file, 'logLevel: loud\n\ndny: drop\n');
+    const { code, stderr } = await n1.once('--node', 'n1', '--config', file);
+    expect(code).toBe(64);
+    expect(stderr).toContain(`${file}:1:11: \`loud\` is not one of`);
+    expect(stderr).toContain(`${file}:3:6: there is no setting \`dny\`; did you mean \`deny\`?`);
+    expect((await n1.once('--server', 'http://127.0.0.1:9')).stderr).toContain('--node NAME');
+    expect((await n1.once('--check', '--cleanup')).code).toBe(64);
+    expect((await n1.once('--dry-run')).code).toBe(64);
+  });
+
+  it('is cleaned up after, and nothing else is', async () => {
+    n1.space.load('table inet theirs {\n}\ntable ip rampart {\n}\n');
+    const agent = n1.start();
+    await agent.ready();
+    agent.signal('SIGTERM');
+    await agent.ended;
+    expect((await n1.once('--cleanup')).code).toBe(0);
+    expect(n1.space.run('nft', 'list', 'tables').trim().split('\n')).toEqual(['table inet theirs', 'table ip rampart']);
+    expect(await n1.once('--cleanup')).toMatchObject({ code: 0, stderr: 'there is no table `rampart`\n' });
+  });
+
+  it('keeps addresses closed from the beginning until it knows them', async () => {
+    const init = await n1.once('--init', '--node', 'n1', '--closed-until-known', '--server', n1.server.url);
+    expect([init.code, init.stderr]).toEqual([0, expect.stringContaining('closed until the agent knows them')]);
+    expect(enforced()).toBe('no no');
+    expect(n1.passes(CLIENT, '10.0.0.200', 80)).toBe(false);
+    expect(n1.passes(CLIENT, OTHER, 80)).toBe(true);
+    const agent = n1.start('--closed-until-known');
+    await agent.ready();
+    expect(enforced()).toBe('yes no');
+    expect(n1.passes(CLIENT, '10.0.0.200', 80)).toBe(false);
+    await n1.put(podObject('new', '10.0.0.200'));
+    await until(() => n1.passes(CLIENT, '10.0.0.200', 80));
+    expect((await n1.once('--init', '--node', 'n1', '--closed-until-known', '--server', n1.server.url)).code).toBe(0);
+    expect(enforced()).toBe('yes no');
+  });
+});
