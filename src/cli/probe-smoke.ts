@@ -2,6 +2,7 @@ import { detectCni } from '../io/cni.ts';
 import { isObject, objectsOf } from '../io/kube-client.ts';
 import { connect } from '../io/kubeconfig.ts';
 import { progressLine } from '../io/terminal.ts';
+import { PROBE_NAME } from '../lab/live/objects.ts';
 import { liveProber } from '../lab/live/prober.ts';
 import { smoke, usableNodes, verdictOf } from '../lab/live/smoke.ts';
 import type { SmokeReport } from '../report/report.ts';
@@ -31,7 +32,7 @@ export async function probeSmoke(options: ProbeCommandOptions, shell: Shell): Pr
       const raw = nodes.status === 200 && isObject(nodes.body) ? objectsOf(nodes.body.items) : [];
       const run = newRun(options.image, 180);
       const namespace = options.namespace ?? null;
-      const within = [namespace ?? `rampart-probe-${run.id}`];
+      const within = [namespace ?? `${PROBE_NAME}${run.id}`];
       const seen = await cleaningUp(connection, run, within, shell, () =>
         smoke(client, run, {
           nodes: usableNodes(raw),

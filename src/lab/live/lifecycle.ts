@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IoError } from '../../io/io-error.ts';
 import { type Answer, isObject, type KubeClient, messageOf, objectsOf } from '../../io/kube-client.ts';
 import type { Json, JsonObject } from '../../manifest/object.ts';
-import { PROBE_LABEL, UNTIL_ANNOTATION } from './objects.ts';
+import { PROBE_LABEL, PROBE_NAME, UNTIL_ANNOTATION } from './objects.ts';
 
 /** Creates an object; the server's version of it. Throws {@link IoError} `forbidden` or `protocol` with the server's words. */
 export async function create(
@@ -33,7 +33,7 @@ export function refusal(what: string, answer: Answer): IoError {
   const forbidden = answer.status === 403;
   return new IoError(forbidden ? 'forbidden' : 'protocol', `${what}: ${messageOf(answer)}`, {
     help: forbidden
-      ? 'a probe creates and deletes pods and a config map, and runs commands in its pods: it needs `create`, `get`, `list` and `delete` on pods and configmaps, and `create` on pods/exec'
+      ? 'a probe creates and deletes pods and a config map, and runs commands in its pods: it needs `create`, `get`, `list` and `delete` on pods and configmaps, and `create` on pods/exec; --smoke also on networkpolicies, and on namespaces where none is given with -n'
       : 'see what the server says; `rampart probe --help` tells what is made',
   });
 }
@@ -173,6 +173,8 @@ export async function findLeftovers(
       const labels = isObject(metadata.labels) ? metadata.labels : {};
       const annotations = isObject(metadata.annotations) ? metadata.annotations : {};
       const until = new Date(textOf(annotations[UNTIL_ANNOTATION]));
+      // The label alone is anybody's to set; a namespace would go with all that is in it.
+      if (!textOf(metadata.name).startsWith(PROBE_NAME)) continue;
       found.push({
         kind,
         namespace: kind === 'namespace' ? null : textOf(metadata.namespace),

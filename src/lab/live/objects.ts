@@ -3,6 +3,8 @@ import type { JsonObject } from '../../manifest/object.ts';
 
 /** Carried by everything that a probe makes; the value is the run. */
 export const PROBE_LABEL = 'rampart.dev/probe';
+/** How the names of all these begin. */
+export const PROBE_NAME = 'rampart-probe-';
 /** Until when a run may last; what is older was left behind. */
 export const UNTIL_ANNOTATION = 'rampart.dev/probe-until';
 /** A condition that nobody ever fulfils, so that no Service sends anything to a probe pod. */
@@ -44,7 +46,7 @@ export function ownerFor(run: ProbeRun, namespace: string): JsonObject {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
-      name: `rampart-probe-${run.id}`,
+      name: `${PROBE_NAME}${run.id}`,
       namespace,
       labels: { [PROBE_LABEL]: run.id, 'app.kubernetes.io/managed-by': 'rampart' },
       annotations: { [UNTIL_ANNOTATION]: run.until.toISOString() },

@@ -8,7 +8,7 @@ import type { Observed, ProbeSkipped, SmokeCheck } from '../../report/report.ts'
 import type { Attempt } from '../pod-protocol.ts';
 import type { Seen } from '../probe-compare.ts';
 import { awaitPods, create, refusal, type Started } from './lifecycle.ts';
-import { ownerFor, PROBE_LABEL, type ProbeRun, podFor, UNTIL_ANNOTATION } from './objects.ts';
+import { ownerFor, PROBE_LABEL, PROBE_NAME, type ProbeRun, podFor, UNTIL_ANNOTATION } from './objects.ts';
 import type { LiveProber, Seat } from './prober.ts';
 
 const TCP = 8080;
@@ -68,7 +68,7 @@ export async function smoke(client: KubeClient, run: ProbeRun, options: SmokeOpt
   const progress = options.onProgress ?? (() => undefined);
   const [first, second] = options.nodes;
   if (first === undefined) throw new IoError('not-found', 'no node takes ordinary pods: none is ready and untainted');
-  const namespace = options.namespace ?? `rampart-probe-${run.id}`;
+  const namespace = options.namespace ?? `${PROBE_NAME}${run.id}`;
   if (options.namespace === null) await create(client, '/api/v1/namespaces', namespaceFor(run, namespace), signal);
   const owner = await create(client, `/api/v1/namespaces/${namespace}/configmaps`, ownerFor(run, namespace), signal);
   const { name: ownerName, uid } = isObject(owner.metadata) ? owner.metadata : {};
@@ -245,8 +245,8 @@ function waysOf(
   );
 }
 
-const podName = (run: ProbeRun, role: string): string => `rampart-probe-${run.id}-${role}`;
-const policyName = (run: ProbeRun, direction: Direction): string => `rampart-probe-${run.id}-${direction}`;
+const podName = (run: ProbeRun, role: string): string => `${PROBE_NAME}${run.id}-${role}`;
+const policyName = (run: ProbeRun, direction: Direction): string => `${PROBE_NAME}${run.id}-${direction}`;
 
 function namespaceFor(run: ProbeRun, name: string): JsonObject {
   return {

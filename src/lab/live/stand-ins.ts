@@ -2,7 +2,7 @@
 import { isObject, type KubeClient, objectsOf } from '../../io/kube-client.ts';
 import type { Pod, Workload } from '../../model/cluster.ts';
 import { awaitPods, create } from './lifecycle.ts';
-import { ownerFor, PROBE_LABEL, type ProbeRun, podFor, standInLabels } from './objects.ts';
+import { ownerFor, PROBE_NAME, type ProbeRun, podFor, standInLabels } from './objects.ts';
 import type { Seat } from './prober.ts';
 import type { Actor } from './world.ts';
 
@@ -41,7 +41,7 @@ export async function startStandIns(
       owner = { name: String(metadata.name), uid: String(metadata.uid) };
       owners.set(namespace, owner);
     }
-    const name = `rampart-probe-${run.id}-${++i}`;
+    const name = `${PROBE_NAME}${run.id}-${++i}`;
     const spec = {
       name,
       namespace,
@@ -95,9 +95,4 @@ export async function barredBy(
       ? null
       : `Service \`${workload.namespace}/${String(found.name)}\` sends to pods that are not ready as well, so also to a probe pod; use --via exec`;
   };
-}
-
-/** Whether an object is one of a probe's own: it is no part of what is asked about. */
-export function isOfProbe(labels: ReadonlyMap<string, string>): boolean {
-  return labels.has(PROBE_LABEL);
 }
