@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../src/manifest/object.ts';
 import { sayWhySkipped } from '../support/network-namespace.ts';
 import { ingressPolicy, namespaceObject, nodeObject, podObject } from './objects.ts';
 import { type Node, node, until } from './process.ts';
@@ -218,4 +219,82 @@ describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
     expect((await n1.once('--init', '--node', 'n1', '--closed-until-known', '--server', n1.server.url)).code).toBe(0);
     expect(enforced()).toBe('yes no');
   });
+
+  it('closes the pods of a policy that nft refuses, serves all others, and says so', async () => {
+    const text = join(n1.space.folder, 'text');
+    const path = insteadOfNft(
+      `case "$*" in *"-f -") cat > ${text}; if grep -q ' 666 ' ${text}; then\n` +
+        `echo "/dev/stdin:1:1-3: Error: Could not process rule: Invalid argument" >&2; exit 1; fi; exec nft "$@" < ${text};; esac`,
+    );
+    const agent = n1.start('--nft', path);
+    await agent.ready();
+    await n1.put(podObject('db', '10.0.0.2'), ingressPolicy('db', 'db', 'client', 666));
+    await until(async () => (await agent.metric('rampart_agent_policies_failed')) === 1);
+    expect(n1.passes(CLIENT, '10.0.0.2', 666)).toBe(false);
+    expect(enforced()).toBe('yes no');
+    await n1.put(ingressPolicy('web', 'web', 'other', 80));
+    await until(() => enforced() === 'no yes');
+    expect(await agent.get('/readyz')).toBe('ok');
+    const [said] = await eventsOn('db');
+    expect(said).toMatchObject({ reason: 'EnforcementFailed', source: { host: 'n1' }, type: 'Warning' });
+    await n1.put(ingressPolicy('db', 'db', 'client', 667));
+    await until(() => n1.passes(CLIENT, '10.0.0.2', 667));
+    expect(await agent.metric('rampart_agent_policies_failed')).toBe(0);
+  });
+
+  it('guards a starting pod by what the CNI plugin has noted, before the API server knows its address', async () => {
+    const results = join(n1.space.folder, 'cni', 'results');
+    mkdirSync(results, { recursive: true });
+    const agent = n1.start('--cni-cache', join(n1.space.folder, 'cni'));
+    await agent.ready();
+    await n1.put(podObject('late', null, { labels: { app: 'web' } }));
+    await sleep(300);
+    expect(n1.passes(OTHER, '10.0.0.9', 80)).toBe(true);
+    const args = { K8S_POD_NAMESPACE: 'a', K8S_POD_NAME: 'late', K8S_POD_UID: 'uid-a-late' };
+    const noted = {
+      kind: 'cniCacheV1',
+      ifName: 'eth0',
+      cniArgs: Object.entries(args),
+      result: { cniVersion: '1.0.0', ips: [{ address: '10.0.0.9/24' }] },
+    };
+    writeFileSync(join(results, 'pods-1-eth0'), JSON.stringify(noted));
+    await until(() => !n1.passes(OTHER, '10.0.0.9', 80));
+    expect(n1.passes(CLIENT, '10.0.0.9', 80)).toBe(true);
+  });
+
+  it('takes the taint off its node when policies are in force, not before', async () => {
+    const key = 'rampart.dev/agent-not-ready';
+    const taints = [
+      { key: 'other', effect: 'NoSchedule' },
+      { key, effect: 'NoSchedule' },
+    ];
+    await n1.put({ ...nodeObject('n1', '192.168.0.1'), spec: { taints } });
+    n1.api.faults.forbidden = ['pods'];
+    const agent = n1.start('--taint', key);
+    await until(async () => (await agent.get('/readyz')).startsWith('waiting for'));
+    await sleep(500);
+    expect(JSON.stringify(objectAt('/api/v1/nodes/n1'))).toContain(key);
+    n1.api.faults.forbidden = [];
+    await agent.ready();
+    await until(() => !JSON.stringify(objectAt('/api/v1/nodes/n1')).includes(key));
+    expect(objectAt('/api/v1/nodes/n1')).toMatchObject({ spec: { taints: [{ key: 'other' }] } });
+  });
+
+  const objectAt = (target: string): JsonObject => {
+    const answer = n1.api.handle({ method: 'GET', target, accept: 'application/json', contentType: '', body: '' });
+    return answer.kind === 'json' ? answer.body : {};
+  };
+
+  /** The events on a policy, once there are some. */
+  async function eventsOn(name: string): Promise<readonly JsonObject[]> {
+    let found: readonly JsonObject[] = [];
+    await until(() => {
+      const { items } = objectAt('/api/v1/namespaces/a/events');
+      found = (Array.isArray(items) ? (items as JsonObject[]) : []).filter((event) =>
+        JSON.stringify(event.involvedObject).includes(`"name":"${name}"`),
+      );
+      return found.length > 0;
+    });
+    return found;
+  }
 });
