@@ -18,10 +18,11 @@ Examples:
   rampart probe --lab demo                                the same in a lab that is up
   rampart probe --cleanup                                 remove what runs that were killed left behind
 
-Each flow is asked of the policies and of the network; exit code 2 tells that they disagree. Disagreements are asked again,
-twice, before they count. In a live cluster, a pod that stands for a workload has its namespace and labels, is never ready,
-so that no Service sends to it, and is gone when the probe ends. Any image will do that has \`sh\` and one of agnhost, nc
-with -z, bash with timeout, python3, curl or wget; --smoke needs agnhost, python3, or a nc that listens.
+Each flow is asked of the policies and of the network; exit code 2 tells that they disagree. Disagreements are asked
+again, twice, before they count. In a live cluster, a pod that stands for a workload has its namespace and labels, is
+never ready, so that no Service sends to it, and is gone when the probe ends. Any image will do that has \`sh\` and one
+of agnhost, nc with -z or -e, bash with timeout, python3, curl or wget; --smoke needs agnhost, python3, or a nc that
+listens.
 `;
 
 const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
