@@ -15,9 +15,10 @@ Examples:
   rampart demo --offline       no packets: what the policies say
   rampart demo --color never
 
-The tour brings up a small cluster on this machine: nodes and pods are network namespaces, policies are enforced by the kernel,
-and connections are real. It needs Linux, nftables and iproute2, and root or a kernel that lets users make namespaces. Nothing
-of it is left behind. Where that cannot be had, the tour is told without packets.
+The tour brings up a small cluster on this machine: nodes and pods are network namespaces, the
+kernel enforces the policies, connections are real. It needs Linux, nftables, iproute2, and root
+or a kernel that lets users make namespaces. Nothing of it is left behind. Where that cannot be
+had, the tour is told without packets.
 `;
 
 /** A tour of the bundled shop: needs no cluster and no network. */
