@@ -19,8 +19,9 @@ Examples:
   rampart lab capture shop/web -- port 53
   rampart lab down
 
-Nothing of a lab is outside of its namespaces: it collides with nobody, needs no network and no image, and is gone when it
-ends. It needs root, or a kernel that lets users make namespaces; and the programs ip, nft, unshare, nsenter and mount.
+Nothing of a lab is outside of its namespaces: it collides with nobody, needs no network and no
+image, and is gone when it ends. It needs root, or a kernel that lets users make namespaces; and
+the programs ip, nft, unshare, nsenter and mount.
 Pods do not run their images: in each a small program listens on the declared ports and answers with the pod's name.
 `;
 
