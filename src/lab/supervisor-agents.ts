@@ -16,14 +16,23 @@ export interface AgentOptions {
   readonly log: (line: string) => void;
 }
 
+export interface AgentProgress {
+  /** Something that it has heard is not in the kernel yet. */
+  readonly pending: boolean;
+  /** When each of its watches last heard something, the oldest of these; milliseconds since 1970. */
+  readonly heardMs: number;
+  /** How much it has heard: the same text as long as nothing comes. */
+  readonly heard: string;
+}
+
 /** The agent of one node, started again when it ends. */
 export interface Agent {
   readonly node: string;
   state(): { readonly state: 'starting' | 'ready' | 'failed'; readonly detail: string; readonly restarts: number };
   /** Asks it. */
   refresh(): Promise<boolean>;
-  /** What it has heard and not dealt with yet: the same text twice, a while apart, with nothing pending, is rest. */
-  progress(): Promise<{ readonly heard: string; readonly pending: boolean } | null>;
+  /** How far it is; `null` while it does not answer. */
+  progress(): Promise<AgentProgress | null>;
   stop(): void;
 }
 
@@ -85,15 +94,30 @@ export function startAgent(options: AgentOptions): Agent {
     progress: async () => {
       const answer = await ask(options.socket, '/metrics');
       if (answer === null || answer.status !== 200) return null;
-      const heard = answer.text.match(/^rampart_agent_watch_(?:events|lists)\{.*$/gm) ?? [];
-      const pending = /^rampart_agent_pending_seconds (\S+)$/m.exec(answer.text)?.[1];
-      const synced = /^rampart_agent_synced 1$/m.test(answer.text);
-      return { heard: heard.join('\n'), pending: !synced || pending === undefined || Number(pending) > 0 };
+      return progressOf(answer.text);
     },
     stop: () => {
       stopped = true;
       end();
     },
+  };
+}
+
+function progressOf(metrics: string): AgentProgress {
+  const all = (name: string): ReadonlyMap<string, number> =>
+    new Map(
+      [...metrics.matchAll(new RegExp(`^rampart_agent_${name}(?:\\{(.*)\\})? (\\S+)$`, 'gm'))].map(
+        ([, labels = '', value]) => [labels, Number(value)],
+      ),
+    );
+  const open = [...all('watch_open')].filter(([, isOpen]) => isOpen === 1).map(([labels]) => labels);
+  const contact = all('watch_last_contact_timestamp_seconds');
+  const pending = all('pending_seconds').get('');
+  const synced = all('synced').get('') === 1;
+  return {
+    pending: !synced || pending !== 0 || open.length === 0,
+    heardMs: Math.min(...open.map((labels) => (contact.get(labels) ?? 0) * 1000)),
+    heard: JSON.stringify([...all('watch_events_total'), ...all('watch_lists_total')]),
   };
 }
 

@@ -16,6 +16,8 @@ export interface ControlPlane {
   readonly server: string;
   /** Pods that are there before anybody is asked. */
   readonly seeded: boolean;
+  /** Every watch hears something several times a second, if only where the server is. */
+  readonly talkative: boolean;
   /** From now on the box is kept as the API server says. */
   follow(box: Box): Promise<void>;
   /** Resolves when the box is as the API server says. */
@@ -23,6 +25,8 @@ export interface ControlPlane {
   /** Takes back what was made outside of the box. */
   stop(): Promise<void>;
 }
+
+const BOOKMARK_MS = 300;
 
 /** What a control loop does with a box. */
 export function boxActions(box: Box): Pick<LoopOptions, 'start' | 'stop' | 'listen' | 'services'> {
@@ -61,6 +65,7 @@ export async function ownControlPlane(
     uid: randomUUID,
     serviceRanges: plan.ranges.services,
     podDeletion: 'graceful',
+    bookmarkMs: BOOKMARK_MS,
   });
   api.seed(plan.objects.map(({ object }) => object.value));
   const listening = await listenApi(api, { path: socket });
@@ -69,6 +74,7 @@ export async function ownControlPlane(
   return {
     server: listening.url,
     seeded: true,
+    talkative: true,
     follow: (box) => {
       const loop = controlLoop({
         ...boxActions(box),

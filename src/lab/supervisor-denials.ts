@@ -37,7 +37,8 @@ export function recordDenials(
   size = statSync(file).size;
   for (const [node, netns] of nodes) {
     const [program = '', ...args] = inNetns(netns, [
-      ...['tcpdump', '-Z', 'root', '-i', `nflog:${GROUP}`, '--immediate-mode', '-U', '-s', '256', '-w', '-'],
+      // No `-s`: the kernel sends the packets of a second at once, and with it tcpdump reads only the first few of them.
+      ...['tcpdump', '-Z', 'root', '-i', `nflog:${GROUP}`, '--immediate-mode', '-U', '-w', '-'],
     ]);
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';

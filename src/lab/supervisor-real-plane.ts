@@ -42,6 +42,7 @@ export async function realControlPlane(
   return {
     server,
     seeded: false,
+    talkative: false,
     follow: async (box) => {
       const loop = controlLoop({
         ...boxActions(box),

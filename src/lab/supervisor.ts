@@ -16,7 +16,8 @@ export const SUPERVISOR_PROGRAM: string = fileURLToPath(import.meta.url);
 
 const AGENT_READY_MS = 60_000;
 const AGENT_ASK_MS = 50;
-const QUIET_MS = 120;
+const TALK_MS = 50;
+const QUIET_MS = 400;
 
 async function main(folder: string): Promise<void> {
   const setup = readSetup(folder);
@@ -155,24 +156,32 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     }
   };
 
-  /** What agents hear comes a moment after the API server has it; hence two looks, a while apart. */
   const settled = async (timeoutMs: number): Promise<void> => {
     const deadline = performance.now() + timeoutMs;
+    const talkative = plane?.talkative === true;
     await plane?.idle();
+    let asked = Date.now();
     let before: string | null = null;
     while (agents.size > 0) {
-      await sleep(QUIET_MS);
       const seen = await Promise.all([...agents.values()].map((agent) => agent.progress()));
       const isBusy = seen.some((one) => one === null || one.pending);
-      const heard: string = seen.map((one) => one?.heard ?? '').join('\n');
-      if (!isBusy && heard === before) return;
-      before = heard;
+      // What was said before we asked has been heard by whoever has heard something since, but for what lies between the
+      // two in a queue; hence twice, with nothing new in between. Where the server does not speak all the time, one can
+      // only wait until nothing comes any more.
+      const isFresh = !talkative || seen.every((one) => (one?.heardMs ?? 0) >= asked);
+      if (!isBusy && isFresh) {
+        const heard = JSON.stringify(seen.map((one) => one?.heard ?? null));
+        if (heard === before) return;
+        before = heard;
+        asked = Date.now();
+      }
       if (performance.now() > deadline) {
-        const waiting = [...agents.values()].find((_, i) => seen[i]?.pending !== false);
+        const waiting = [...agents.values()].find((_, i) => seen[i]?.pending !== false) ?? [...agents.values()][0];
         throw new IoError('timeout', `the agent of \`${waiting?.node ?? ''}\` has not settled`, {
           help: `its log is in \`${folder}/agents\``,
         });
       }
+      await sleep(talkative ? TALK_MS : QUIET_MS);
     }
   };
 

@@ -181,7 +181,9 @@ export function makeBox(options: BoxOptions): Box {
     const linked = fresh.filter(({ actor }) => actor.link !== null);
     await ipBatch(
       null,
-      linked.flatMap(({ actor, node }) => podLinkBatch(actor.netns, actor.link ?? '', netnsOf(node.name) ?? '')),
+      linked.flatMap(({ actor, node }) =>
+        podLinkBatch(actor.pod, actor.netns, actor.link ?? '', netnsOf(node.name) ?? ''),
+      ),
     );
     await inParallel([...nodes.values()], PARALLEL, async (node) => {
       const own = linked

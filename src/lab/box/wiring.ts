@@ -125,7 +125,9 @@ export function nodeBatch(wiring: Wiring, node: LabNode): readonly string[] {
   const lines = ['link set lo up', 'link set eth0 addrgenmode none up', ...linkLocal(wiring, number, 'eth0')];
   for (const address of node.addresses) lines.push(addressLine(address, host(address), 'eth0'));
   if (wiring.cni === 'bridge') {
-    lines.push('link add cni0 type bridge mcast_snooping 0', 'link set cni0 addrgenmode none up');
+    // Without an address of its own it would take that of a port, another one whenever pods come and go.
+    const hardware = hardwareAddress(wiring.families.map((family) => gatewayOf(node, family))) ?? '';
+    lines.push(`link add cni0 address ${hardware} type bridge mcast_snooping 0`, 'link set cni0 addrgenmode none up');
     lines.push(...linkLocal(wiring, GATEWAY_NUMBER, 'cni0'));
     for (const family of wiring.families) {
       const gateway = gatewayOf(node, family);
@@ -202,8 +204,26 @@ export function announcedRoutes(wiring: Wiring, services: readonly LabService[])
 }
 
 /** In the box: the namespace of a pod and its link to its node. */
-export function podLinkBatch(netns: string, link: string, nodeNetns: string): readonly string[] {
-  return [`netns add ${netns}`, `link add eth0 netns ${netns} type veth peer name ${link} netns ${nodeNetns}`];
+export function podLinkBatch(
+  pod: Pick<LabPod, 'addresses'>,
+  netns: string,
+  link: string,
+  nodeNetns: string,
+): readonly string[] {
+  const hardware = hardwareAddress(pod.addresses);
+  const address = hardware === null ? '' : ` address ${hardware}`;
+  return [
+    `netns add ${netns}`,
+    `link add eth0${address} netns ${netns} type veth peer name ${link} netns ${nodeNetns}`,
+  ];
+}
+
+/** Follows from the pod's address, so that neighbours who remember an address find the next pod that has it. */
+function hardwareAddress(addresses: readonly string[]): string | null {
+  const ip = parseIp(firstOf(addresses, 4) ?? addresses[0] ?? '');
+  if (ip === null) return null;
+  const tail = (ip.value & 0xffff_ffffn).toString(16).padStart(8, '0');
+  return `0a:${ip.family === 4 ? '58' : '59'}:${tail.match(/../g)?.join(':') ?? ''}`;
 }
 
 /** In the pod. */
