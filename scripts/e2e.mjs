@@ -40,6 +40,7 @@ for (const cni of networks) {
       RAMPART_TEST_SUMMARY: summaryFile,
       RAMPART_E2E_CNI: cni,
       RAMPART_E2E_SPECS: values.specs,
+      RAMPART_E2E_CONFORMANCE: values.specs === 'all' ? '1' : '0',
       RAMPART_E2E_KEEP: values.keep ? '1' : '0',
     },
   });

@@ -13,6 +13,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
@@ -32,7 +33,8 @@ const SUITES = new Map([['12', 'bookworm']]);
  * @property {string} suite of Debian
  * @property {readonly string[]} packages
  * @property {readonly { readonly from: string, readonly to: string }[]} copies out of the stage `build`
- * @property {readonly string[]} program
+ * @property {readonly { readonly to: string, readonly at: string }[]} links
+ * @property {string} program
  */
 
 /**
@@ -55,23 +57,26 @@ export function readDockerfile(text) {
   const packages = [];
   /** @type {{ from: string, to: string }[]} */
   const copies = [];
-  /** @type {string[]} */
-  let program = [];
+  /** @type {{ to: string, at: string }[]} */
+  const links = [];
+  let program = '';
   for (const line of lines.slice(last + 1)) {
     const installs =
       /^RUN apt-get update && apt-get install -y --no-install-recommends ([a-z0-9.+ -]+) && rm -rf [\w/* ]+$/.exec(
         line,
       );
     const copy = /^COPY --from=build (\/\S+) (\/\S+)$/.exec(line);
-    const entry = /^ENTRYPOINT (\[.*\])$/.exec(line);
+    const link = /^RUN ln -s (\/[\w./-]+) (\/[\w./-]+)$/.exec(line);
+    const entry = /^ENTRYPOINT \["([^"]+)"\]$/.exec(line);
     if (installs !== null) packages.push(...(installs[1] ?? '').split(' ').filter((name) => name !== ''));
     else if (copy !== null) copies.push({ from: copy[1] ?? '', to: copy[2] ?? '' });
-    else if (entry !== null) program = JSON.parse(entry[1] ?? '');
+    else if (link !== null) links.push({ to: link[1] ?? '', at: link[2] ?? '' });
+    else if (entry !== null) program = entry[1] ?? '';
     else if (!/^(ENV|USER|CMD) /.test(line))
       throw new Error(`an instruction that this script cannot carry out: ${line}`);
   }
-  if (program.length === 0) throw new Error('there is no ENTRYPOINT');
-  return { suite, packages, copies, program };
+  if (program === '') throw new Error('there is no ENTRYPOINT of one program');
+  return { suite, packages, copies, links, program };
 }
 
 /**
@@ -156,9 +161,10 @@ export function makeImage(name, kube) {
       mkdirSync(dirname(join(root, to)), { recursive: true });
       cpSync(source, join(root, to), { recursive: true, dereference: true });
     }
+    for (const { to, at } of plan.links) symlinkSync(to, join(root, at));
     // A folder of its own for the packer: what lies in the cluster's own folder, every new node of anybody loads.
     mkdirSync(home, { recursive: true });
-    execFileSync(kube, ['image', name, root, ...plan.program], {
+    execFileSync(kube, ['image', name, root, plan.program], {
       env: { ...process.env, RAMPART_KUBE_DIR: home, RAMPART_KUBE_NAME: 'none' },
       stdio: ['ignore', 'ignore', 'inherit'],
     });

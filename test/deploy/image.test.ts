@@ -10,10 +10,11 @@ describe('the Dockerfile', () => {
       suite: 'bookworm',
       packages: ['kmod', 'nftables'],
       copies: [
-        { from: '/usr/local/bin/node', to: '/usr/local/bin/node' },
-        { from: '/src/dist/cli', to: '/usr/local/lib/rampart' },
+        { from: '/usr/local/bin/node', to: '/usr/bin/node' },
+        { from: '/src/dist/cli', to: '/usr/lib/rampart' },
       ],
-      program: ['/usr/local/bin/node', '/usr/local/lib/rampart/rampart.js'],
+      links: [{ to: '/usr/lib/rampart/rampart.js', at: '/usr/bin/rampart' }],
+      program: '/usr/bin/rampart',
     });
   });
 

@@ -6,14 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { missingForImage } from '../../scripts/image.mjs';
 
-const run = promisify(execFile);
+const execute = promisify(execFile);
 const SHARED = process.env.RAMPART_SHARED ?? resolve(import.meta.dirname, '../../../shared');
 const CACHE = process.env.RAMPART_KUBE_DIR ?? join(homedir(), '.cache/rampart-kube');
 
 /** The program that starts clusters, and the one that runs Kubernetes' own tests. */
 export const KUBE: string = join(SHARED, 'tools/kube/kube');
 export const UPSTREAM: string = join(SHARED, 'tools/kube/e2e/run');
-export const CRDS: string = join(SHARED, 'crds/network-policy-api/v1alpha2-experimental');
+/** Builds the conformance suite of ClusterNetworkPolicy. */
+export const SUITE_BUILD: string = join(import.meta.dirname, '../../scripts/cnp-conformance.sh');
 /** Kubernetes' test image, on every node. */
 export const AGNHOST = 'localhost/agnhost:2.56';
 
@@ -36,6 +37,18 @@ export function inPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
 }
 
+/** Runs a program without input: the tools would wait for some. */
+function run(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  timeout: number,
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const running = execute(program, args, { env, timeout, maxBuffer: 1 << 26 });
+  running.child.stdin?.end();
+  return running;
+}
+
 export interface Outcome {
   readonly code: number;
   readonly stdout: string;
@@ -55,6 +68,8 @@ export interface NodeCluster {
   /** Runs a program in a node's namespaces; never fails. */
   onNode(node: string, ...command: readonly string[]): Promise<Outcome>;
   loadImage(node: string, archive: string): Promise<void>;
+  /** The archive of an image that every node has. */
+  imageOf(name: string): string;
   kube(...args: readonly string[]): Promise<void>;
   down(): Promise<void>;
 }
@@ -80,7 +95,7 @@ export async function startNodes(options: ClusterOptions): Promise<NodeCluster> 
     PATH: [join(CACHE, 'bin'), process.env.PATH].join(delimiter),
   };
   const kube = async (...args: readonly string[]): Promise<void> => {
-    await run(KUBE, args, { env, timeout: 180_000, maxBuffer: 1 << 26 });
+    await run(KUBE, args, env, 180_000);
   };
   await kube('down');
   try {
@@ -92,7 +107,7 @@ export async function startNodes(options: ClusterOptions): Promise<NodeCluster> 
 
   const attempt = async (program: string, args: readonly string[], timeout: number): Promise<Outcome> => {
     try {
-      return { code: 0, ...(await run(program, args, { env, timeout, maxBuffer: 1 << 26 })) };
+      return { code: 0, ...(await run(program, args, env, timeout)) };
     } catch (error) {
       const { code, stdout, stderr } = error as { code?: unknown; stdout?: string; stderr?: string };
       return { code: typeof code === 'number' ? code : -1, stdout: stdout ?? '', stderr: stderr ?? String(error) };
@@ -122,6 +137,7 @@ export async function startNodes(options: ClusterOptions): Promise<NodeCluster> 
         env,
         createReadStream(archive),
       ),
+    imageOf: (name) => join(CACHE, 'images', `${name}.tar`),
     down: () => kube('down'),
   };
 }

@@ -22,3 +22,6 @@ export const FEW: readonly string[] = [
 
 /** How many there are in all without those that need SCTP in the kernel. */
 export const ALL = 44;
+
+/** Tests of the conformance suite of ClusterNetworkPolicy v0.2.0, those for SCTP alone left out. */
+export const CONFORMANCE = 20;

@@ -39,12 +39,18 @@ export function kubernetesItself(get: Get): void {
       const c = get();
       const dns = { ports: [{ port: 53, protocol: 'UDP' }, { port: 53 }], to: [{ namespaceSelector: system }] };
       const name = { host: `server.${space}.svc.cluster.local`, port: 8080 };
-      await start(c, space, pod(space, 'asker', { node: 'node2' }), pod(space, 'server', { node: 'node1' }), {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { namespace: space, name: 'server' },
-        spec: { selector: { pod: 'server' }, ports: [{ port: 8080, targetPort: 'http' }] },
-      });
+      await start(
+        c,
+        space,
+        pod(space, 'asker', { node: 'node2', quickDns: true }),
+        pod(space, 'server', { node: 'node1' }),
+        {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: { namespace: space, name: 'server' },
+          spec: { selector: { pod: 'server' }, ports: [{ port: 8080, targetPort: 'http' }] },
+        },
+      );
       const asker = from(c, space, 'asker');
       const to = [{ podSelector: { matchLabels: { pod: 'server' } } }];
       await c.apply(
@@ -76,7 +82,7 @@ const RIGHTS: ReadonlyMap<string, string> = new Map([
   ['adminnetworkpolicies.policy.networking.k8s.io/status', 'patch'],
   ['baselineadminnetworkpolicies.policy.networking.k8s.io/status', 'patch'],
   ['clusternetworkpolicies.policy.networking.k8s.io/status', 'patch'],
-  ['events', 'create patch'],
+  ['events', 'create'],
 ]);
 /** Of every signed-in user: who am I, and what may I. */
 const EVERYBODY = /^self\w+reviews\./;
@@ -141,7 +147,7 @@ export function upgrade(get: Get, installed: () => Installation): void {
         ( until over; do /agnhost connect ${server}:8080 --timeout=1s >/dev/null 2>&1 && echo new-fine || echo new-cut; done ) &
         ( until over; do /agnhost connect ${closed}:8080 --timeout=200ms >/dev/null 2>&1 && echo closed-opened || echo closed-fine; done ) &
         ( until over; do printf 'GET /hostname HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'; sleep 0.1; echo asked >&2; done ) |
-          nc ${server} 8080 | while read -r line; do case $line in HTTP/1.1*200*) echo held-answered;; esac; done
+          nc ${server} 8080 | while read -r line; do case $line in *HTTP/1.1*200*) echo held-answered;; esac; done
         echo held-ended
         wait`;
       const running = c.tryKubectl('-n', space, 'exec', 'client', '--', 'sh', '-c', script);
