@@ -68,6 +68,8 @@ const LONGEST_RETRY_MS = 30_000;
 /** Events that follow each other within this time belong together. */
 const QUIET_MS = 10;
 const MOST_LATENCIES = 1000;
+/** Reading the table back may take one part in so many of the time. */
+const READING_SHARE = 200;
 
 /** A loop that has not been started. */
 export function syncLoop(options: LoopOptions): Loop {
@@ -124,13 +126,22 @@ export function syncLoop(options: LoopOptions): Loop {
     cancelTimer = clock.after(Math.max(0, dueAt() - clock.now()), () => {
       cancelTimer = null;
       workingSince = clock.now();
-      working = work().finally(() => {
-        working = null;
-        workingSince = null;
-        if (isIdle()) wakeIdlers();
-        schedule();
-      });
+      working = work()
+        .catch(unexpected)
+        .finally(() => {
+          working = null;
+          workingSince = null;
+          if (isIdle()) wakeIdlers();
+          schedule();
+        });
     });
+  }
+
+  /** We are wrong somewhere: everything is begun again, and the table stays until that has worked. */
+  function unexpected(error: unknown): void {
+    trust = 'no';
+    anew ??= 'exception';
+    fail(`unexpected: ${String(error)}`);
   }
 
   function isIdle(): boolean {
@@ -340,9 +351,12 @@ export function syncLoop(options: LoopOptions): Loop {
 
   /** Reads the table, so that what is thought of the kernel is true again. `null` if that worked. */
   async function reread(): Promise<KernelFault | null> {
+    const begun = clock.now();
     const answer = await kernel.list();
-    verifyAt = clock.now() + timing().verifyMs;
-    canaryAt = clock.now() + timing().canaryMs;
+    const now = clock.now();
+    // Changes wait meanwhile: a table that takes long to read is read less often.
+    verifyAt = now + Math.max(timing().verifyMs, READING_SHARE * (now - begun));
+    canaryAt = now + timing().canaryMs;
     if (isFault(answer)) {
       observer.ran(answer.kind, 0);
       trust = 'no';

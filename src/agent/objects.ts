@@ -4,6 +4,7 @@ import { CLUSTER_CODES } from '../cluster/codes.ts';
 import { decoding, isObject, listAt, objectAt, refused, textAt } from '../cluster/decode.ts';
 import { type Interner, internEntries } from '../cluster/intern.ts';
 import { namedNamespace, namespaceOf, nodeOf, podOf } from '../cluster/one-object.ts';
+import { KIND_CODES } from '../kinds/codes.ts';
 import type { Fragment } from '../kinds/kind.ts';
 import { readPolicies } from '../kinds/registry.ts';
 import type { Json, JsonObject, KubeObject } from '../manifest/object.ts';
@@ -12,6 +13,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import { MATCH_ANYTHING } from '../model/match.ts';
 import { type ObjectRef, objectId } from '../model/origin.ts';
 import { DIRECTIONS, type Policy } from '../model/program.ts';
+import { EVERYTHING } from '../model/selector.ts';
 
 /** The object with its name and type, as far as it has them; `null` for something without a name. */
 export function kubeObject(json: JsonObject): KubeObject | null {
@@ -37,8 +39,8 @@ export interface SeenPod {
   /** With the addresses of its status. */
   readonly pod: Pod;
   readonly uid: string;
-  /** `metadata.creationTimestamp`; sorts by time. */
-  readonly created: string;
+  /** `metadata.creationTimestamp` in whole seconds since 1970; 0 where there is none. */
+  readonly created: number;
   readonly finished: boolean;
 }
 
@@ -50,7 +52,8 @@ export function seenPod(shared: Interner, object: KubeObject, diagnostics: Diagn
   const of = decoding(object, diagnostics);
   const { pod, finished } = podOf(shared, of, object.ref.namespace ?? 'default');
   const metadata = isObject(object.value.metadata) ? object.value.metadata : {};
-  const known = { uid: text(metadata.uid) ?? '', created: text(metadata.creationTimestamp) ?? '' };
+  const created = Math.floor(Date.parse(text(metadata.creationTimestamp) ?? '') / 1000);
+  const known = { uid: text(metadata.uid) ?? '', created: Number.isNaN(created) ? 0 : created };
   if (of.fault === null) return { pod, finished, ...known };
   const { field, message } = of.fault;
   diagnostics.push(closedPod(object.ref, field, message));
@@ -84,7 +87,7 @@ function undecodablePolicy(): Policy {
     id: objectId(object),
     subject: {
       kind: 'pods',
-      namespaces: { kind: 'labelled', labels: { kind: 'everything' } },
+      namespaces: { kind: 'labelled', labels: EVERYTHING },
       pods: { kind: 'exists', key: UNDECODABLE_KEY },
     },
     isolates: [],
@@ -142,13 +145,45 @@ export interface SeenPolicy {
 
 /** Reads a policy that an API server has stored; `null` for an object of no kind of policy. */
 export function seenPolicy(object: KubeObject, digest: string): SeenPolicy | null {
-  const { fragments, diagnostics } = readPolicies([object], { stored: true });
-  const [fragment] = fragments;
-  if (fragment === undefined) return null;
   const metadata = isObject(object.value.metadata) ? object.value.metadata : {};
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
-  const uid = text(metadata.uid);
-  return { fragment, diagnostics, digest, uid, created: Number.isNaN(created) ? null : created };
+  const known = { digest, uid: text(metadata.uid), created: Number.isNaN(created) ? null : created };
+  try {
+    const { fragments, diagnostics } = readPolicies([object], { stored: true });
+    const [fragment] = fragments;
+    return fragment === undefined ? null : { fragment, diagnostics, ...known };
+  } catch (error) {
+    // We are wrong, and the policy must not be ignored for that.
+    return { ...unreadablePolicy(object.ref, String(error)), ...known };
+  }
+}
+
+/** Isolates whatever the policy might select: the pods of its namespace, or all. */
+function unreadablePolicy(object: ObjectRef, why: string): Pick<SeenPolicy, 'fragment' | 'diagnostics'> {
+  const origin = { object, field: '' };
+  const { namespace } = object;
+  const { code, severity } = KIND_CODES['wrong-type'];
+  const message = `the policy cannot be read: ${why}`;
+  const help = `every pod ${namespace === null ? '' : 'of its namespace '}is isolated`;
+  return {
+    fragment: {
+      slot: 'networkpolicy',
+      policy: {
+        id: objectId(object),
+        subject: {
+          kind: 'pods',
+          namespaces:
+            namespace === null ? { kind: 'labelled', labels: EVERYTHING } : { kind: 'named', name: namespace },
+          pods: EVERYTHING,
+        },
+        isolates: DIRECTIONS,
+        rules: [],
+        rank: 0,
+        origin,
+      },
+    },
+    diagnostics: [{ code, severity, message, help, origin }],
+  };
 }
 
 /** A text that differs for objects that differ in anything but their metadata and status. */

@@ -18,7 +18,7 @@ interface Held {
   /** With the addresses that it claims. */
   pod: Pod;
   uid: string;
-  created: string;
+  created: number;
   /** Its addresses are those of its status, not early ones. */
   settled: boolean;
   gone: boolean;

@@ -440,6 +440,27 @@ describe('what cannot be decoded', () => {
     expect(state.snapshot().program.tiers[0]?.policies).toEqual([]);
   });
 
+  it('as a policy, because Rampart is wrong, isolates whatever it might select', () => {
+    const { state } = begun();
+    // Not JSON, so nothing that a reader is prepared for.
+    const spec = Object.defineProperty({}, 'podSelector', {
+      enumerable: true,
+      get: () => {
+        throw new Error('oh');
+      },
+      configurable: true,
+    }) as JsonObject;
+    const bad = { ...policy('p', 80), spec };
+    // The digest must be had all the same.
+    Object.defineProperty(spec, 'toJSON', { value: () => ({}) });
+    put(state, 'networkpolicies', bad);
+    const [change] = state.drain().policies;
+    expect(change).toMatchObject({
+      tier: 'networkpolicy',
+      after: { subject: { namespaces: { kind: 'named', name: 'a' } }, isolates: ['ingress', 'egress'], rules: [] },
+    });
+  });
+
   it('never throws, whatever it is', () => {
     const { state } = begun();
     for (const odd of [

@@ -330,6 +330,20 @@ describe('a table that somebody else changes', () => {
     expect(one.kernel.calls.check - check).toBeLessThanOrEqual(120);
   });
 
+  it('is read less often where that takes long', async () => {
+    const one = await started();
+    let slow = true;
+    one.kernel.delay = () => new Promise((resolve) => one.clock.after(slow ? 2000 : 0, resolve));
+    const { list } = one.kernel.calls;
+    await one.clock.advance(65_000);
+    expect(one.kernel.calls.list - list).toBe(1);
+    slow = false;
+    await one.clock.advance(380_000);
+    expect(one.kernel.calls.list - list).toBe(1);
+    await one.clock.advance(40_000);
+    expect(one.kernel.calls.list - list).toBe(2);
+  });
+
   it('of another name is never touched', async () => {
     const kernel = fakeNft('rampart');
     await kernel.apply('add table inet other\nadd chain inet other c\nadd rule inet other c drop\n');
