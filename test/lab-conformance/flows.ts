@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Loaded } from '../../src/cli/input-options.ts';
 import { planTask } from '../../src/cli/probe-report.ts';
+import { indexCluster } from '../../src/cluster/cluster-index.ts';
+import { inputOf } from '../../src/input/input.ts';
+import { readFrom } from '../../src/io/kube.ts';
 import type { Denial } from '../../src/lab/denials.ts';
 import { type ProbeOptions, probe } from '../../src/lab/probe.ts';
-import { type LabWorld, labProber, labTracer } from '../../src/lab/probe-lab.ts';
+import { type LabWorld, labProber, labTracer, labWorld } from '../../src/lab/probe-lab.ts';
 import type { PlannedFlow, Try } from '../../src/lab/probe-plan.ts';
 import type { LabSession } from '../../src/lab/session.ts';
 import type { FlowQuestion, ProbedFlow } from '../../src/report/report.ts';
@@ -18,7 +21,9 @@ export interface ExpectedFlow {
 }
 
 export interface Sent {
+  /** What is not as expected: flow, expectation, what the engine says or what was seen, and the way through the kernel. */
   readonly problems: readonly string[];
+  /** Connections; a flow has one for each family that both of its ends have. */
   readonly attempts: number;
   /** Denials that the kernel itself has said, of so many. */
   readonly denials: { readonly recorded: number; readonly of: number };
@@ -28,15 +33,30 @@ export interface Sent {
 
 /** Short, as denied connections last so long; what disagrees is asked again with patience. */
 const QUICK = { timeoutMs: 600, perActor: 128, inFlight: 4096, pausesMs: [], totalMs: 120_000 };
-const PATIENT = { timeoutMs: 3000, perActor: 32, inFlight: 256, pausesMs: [500], totalMs: 120_000 };
-const MOST_PROBLEMS = 10;
+const PATIENT = { perActor: 32, inFlight: 256, pausesMs: [500], totalMs: 120_000 };
+
+/** A lab with the meaning of what its API server holds. */
+export interface LabView {
+  readonly world: LabWorld;
+  readonly loaded: Pick<Loaded, 'cluster' | 'program' | 'index' | 'diagnostics'>;
+}
+
+/** Reads back what a lab is now. */
+export async function lookAt(lab: LabSession): Promise<LabView> {
+  const { objects } = await readFrom(await lab.connection());
+  // What a server has stored counts, whatever this version would have said of it.
+  const input = inputOf(objects, { stored: true });
+  const world = labWorld(await lab.status(), input.cluster);
+  return { world, loaded: { ...input, index: () => indexCluster(input.cluster) } };
+}
 
 /** Sends every flow, in every family that both ends have. */
 export async function sendFlows(
   lab: LabSession,
-  world: LabWorld,
-  loaded: Pick<Loaded, 'cluster' | 'program' | 'index' | 'diagnostics'>,
+  { world, loaded }: LabView,
   expected: readonly ExpectedFlow[],
+  /** How long an answer may take where the first, short look was not enough. */
+  patienceMs = 3000,
 ): Promise<Sent> {
   const begun = performance.now();
   const { signal } = new AbortController();
@@ -51,13 +71,15 @@ export async function sendFlows(
   const plan = planned.map((flow, i): PlannedFlow => {
     const allowed = expected[i]?.allowed ?? null;
     const wanted = allowed === null ? flow.answer.verdict : allowed ? 'allowed' : 'denied';
-    if (flow.answer.verdict !== wanted)
+    if (flow.answer.verdict !== wanted) {
       problems.push(`${inWords(flow)}: the engine says ${flow.answer.verdict}, expected ${wanted}`);
-    const { tries } = flow;
-    if (tries.length === 0)
+    }
+    if (wanted === 'undefined') problems.push(`${inWords(flow)}: the engine says undefined`);
+    if (flow.tries.length === 0) {
       problems.push(`${inWords(flow)}: nobody could be asked: ${flow.unverifiable ?? 'no address'}`);
+    }
     // What is seen is held against what is expected, whatever the engine says of it.
-    return { answer: { ...flow.answer, verdict: wanted }, tries, unverifiable: null };
+    return { answer: { ...flow.answer, verdict: wanted }, tries: flow.tries, unverifiable: null };
   });
   const records = denialLog(lab);
   const prober = labProber(lab);
@@ -73,10 +95,10 @@ export async function sendFlows(
     (i) => seen[i]?.agrees !== true || plan[i]?.tries.some((one) => unsaid.has(one)),
   );
   if (again.length > 0) {
-    const trace = labTracer(lab, world, { timeoutMs: PATIENT.timeoutMs, signal });
+    const trace = labTracer(lab, world, { timeoutMs: patienceMs, signal });
     const repeated = await ask(
       again.flatMap((i) => plan[i] ?? []),
-      { ...PATIENT, trace },
+      { ...PATIENT, timeoutMs: patienceMs, trace },
     );
     for (const [at, flow] of repeated.entries()) seen[again[at] ?? -1] = flow;
     unsaid = await records.missing(unsaid, world);
@@ -92,7 +114,7 @@ export async function sendFlows(
     }
   }
   return {
-    problems: problems.slice(0, MOST_PROBLEMS),
+    problems,
     attempts: plan.reduce((sum, { tries }) => sum + tries.length, 0),
     denials: { recorded: denials.size - unsaid.size, of: denials.size },
     askedAgain: again.length,
