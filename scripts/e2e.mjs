@@ -31,7 +31,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 for (const cni of networks) {
   console.log(`\n── ${cni}`);
   const summaryFile = join(scratch, `${cni}.json`);
-  const { status } = spawnSync('vitest', ['run', 'test/e2e'], {
+  const { status } = spawnSync('vitest', ['run', '--no-file-parallelism', 'test/e2e'], {
     cwd: top,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: {

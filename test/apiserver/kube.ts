@@ -79,7 +79,7 @@ export async function startKube(options: { readonly name: string; readonly port:
 }
 
 /** Takes a name for this process; `null` if another one that runs has it. */
-function claim(name: string): (() => void) | null {
+export function claim(name: string): (() => void) | null {
   const lock = join(CACHE, 'locks', name);
   mkdirSync(dirname(lock), { recursive: true });
   for (let tries = 0; tries < 2; tries++) {

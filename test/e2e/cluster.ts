@@ -5,6 +5,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { missingForImage } from '../../scripts/image.mjs';
+import { claim } from '../apiserver/kube.ts';
 
 const execute = promisify(execFile);
 const SHARED = process.env.RAMPART_SHARED ?? resolve(import.meta.dirname, '../../../shared');
@@ -60,6 +61,8 @@ export interface NodeCluster {
   /** The first two parts of its IPv4 addresses; nodes are `.0.11`, `.0.12`… */
   readonly net4: string;
   readonly net6: string;
+  /** Of the API server. */
+  readonly port: string;
   /** Fails when kubectl does; answers its output. */
   kubectl(...args: readonly string[]): Promise<string>;
   /** Never fails. */
@@ -79,15 +82,40 @@ export interface ClusterOptions {
   readonly nodes: number;
 }
 
+interface Place {
+  readonly name: string;
+  readonly port: string;
+  readonly net4: string;
+  readonly net6: string;
+  release(): void;
+}
+
+/** A name, ports and addresses that no other run has; what the environment says holds as it is. */
+function findPlace(): Place {
+  const env = process.env;
+  for (let i = 0; i < 3; i++) {
+    const name = env.RAMPART_KUBE_NAME ?? (i === 0 ? 'e2e' : `e2e${i}`);
+    const release = claim(name);
+    if (release === null) continue;
+    return {
+      name,
+      port: env.RAMPART_KUBE_PORT ?? String(17_700 + 30 * i),
+      net4: env.RAMPART_KUBE_NET4 ?? `10.${217 + 10 * i}`,
+      net6: env.RAMPART_KUBE_NET6 ?? `fd10:${217 + 10 * i}`,
+      release,
+    };
+  }
+  throw new Error('other runs have all the clusters that there may be');
+}
+
 /** Starts a cluster with nodes; what an interrupted run left under the same name is removed first. */
 export async function startNodes(options: ClusterOptions): Promise<NodeCluster> {
-  const name = process.env.RAMPART_KUBE_NAME ?? 'e2e';
-  const net4 = process.env.RAMPART_KUBE_NET4 ?? '10.217';
-  const net6 = process.env.RAMPART_KUBE_NET6 ?? 'fd10:217';
+  const place = findPlace();
+  const { name, net4, net6 } = place;
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     RAMPART_KUBE_NAME: name,
-    RAMPART_KUBE_PORT: process.env.RAMPART_KUBE_PORT ?? '17700',
+    RAMPART_KUBE_PORT: place.port,
     RAMPART_KUBE_NET4: net4,
     RAMPART_KUBE_NET6: net6,
     RAMPART_KUBE_CNI: options.cni,
@@ -102,6 +130,7 @@ export async function startNodes(options: ClusterOptions): Promise<NodeCluster> 
     await kube('up', '--nodes', String(options.nodes));
   } catch (error) {
     await kube('down');
+    place.release();
     throw error;
   }
 
@@ -118,6 +147,7 @@ export async function startNodes(options: ClusterOptions): Promise<NodeCluster> 
     env,
     net4,
     net6,
+    port: place.port,
     kube,
     tryKubectl,
     async kubectl(...args) {
@@ -138,7 +168,10 @@ export async function startNodes(options: ClusterOptions): Promise<NodeCluster> 
         createReadStream(archive),
       ),
     imageOf: (name) => join(CACHE, 'images', `${name}.tar`),
-    down: () => kube('down'),
+    async down() {
+      await kube('down');
+      place.release();
+    },
   };
 }
 

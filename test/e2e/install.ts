@@ -17,6 +17,7 @@ const IMAGE = 'localhost/rampart:0.1.0';
 
 /** Helm, where it was installed or built before. */
 export function findHelm(): string | null {
+  if (process.env.RAMPART_E2E_INSTALLER === 'kustomize') return null;
   if (inPath('helm')) return 'helm';
   const built = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'rampart-helm/helm');
   return existsSync(built) ? built : null;

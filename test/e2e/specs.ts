@@ -21,7 +21,14 @@ export const FEW: readonly string[] = [
 ];
 
 /** How many there are in all without those that need SCTP in the kernel. */
-export const ALL = 44;
+export const ALL = 45;
+
+/** All of them in three parts of about the same size, as regular expressions for names. */
+export const PARTS: readonly string[] = [
+  String.raw`Netpol (API|\[LinuxOnly\])|client should enforce (policy to|updated)`,
+  'client should enforce (multiple|policies|policy based|egress|except|ingress)',
+  'Netpol NetworkPolicy between server and client should ([^e]|ensure)',
+];
 
 /** Tests of the conformance suite of ClusterNetworkPolicy v0.2.0, those for SCTP alone left out. */
 export const CONFORMANCE = 20;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NodeCluster } from './cluster.ts';
+import { readText } from '../support/source-files.ts';
+import { type NodeCluster, until } from './cluster.ts';
 import { AGENT, type Installation, NAMESPACE } from './install.ts';
-import { addresses, from, pod, policy, remove, settled, start } from './workload.ts';
+import { addresses, from, fromNode, pod, policy, remove, settled, start } from './workload.ts';
 
 type Get = () => NodeCluster;
 
@@ -108,6 +109,88 @@ export function rights(get: Get): void {
       const logs = await c.kubectl('-n', NAMESPACE, 'logs', `daemonset/${AGENT}`, '--all-pods', '--tail=-1');
       expect(logs.length).toBeGreaterThan(0);
       expect(logs.split('\n').filter((line) => /forbidden|cannot (list|watch|patch|create)/i.test(line))).toEqual([]);
+    });
+  });
+}
+
+/** What agents tell. */
+export function health(get: Get): void {
+  describe('the agents', () => {
+    const ask = async (node: 1 | 2, path: string): Promise<Response> =>
+      fetch(`http://${get().net4}.0.${10 + node}:9790${path}`, { signal: AbortSignal.timeout(5000) });
+
+    it('are live and ready', async () => {
+      const answers = await Promise.all(([1, 2] as const).flatMap((n) => [ask(n, '/livez'), ask(n, '/readyz')]));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    });
+
+    it('export every metric that the alerts and the dashboard rest on', async () => {
+      const text = await (await ask(1, '/metrics')).text();
+      const exported = new Set([...text.matchAll(/^(rampart_agent_\w+)/gm)].map((match) => match[1] ?? ''));
+      const wanted = ['alerts.yaml', 'dashboard.json'].flatMap((file) =>
+        [...readText(`deploy/chart/rampart/files/${file}`).matchAll(/\brampart_agent_\w+/g)].map((match) => match[0]),
+      );
+
+      expect(wanted.length).toBeGreaterThan(20);
+      expect([...new Set(wanted)].filter((name) => !exported.has(name))).toEqual([]);
+    });
+
+    it('count what they deny', async () => {
+      const c = get();
+      const space = 'e2e-count';
+      const denied = async (): Promise<number> => {
+        const text = await (await ask(1, '/metrics')).text();
+        const line =
+          /^rampart_agent_packets_total\{(?=[^}]*direction="ingress")(?=[^}]*verdict="denied")[^}]*\} (\d+)/m;
+        return Number(line.exec(text)?.[1] ?? 'NaN');
+      };
+      const before = await denied();
+      await start(c, space, pod(space, 'server', { node: 'node1' }), pod(space, 'client', { node: 'node2' }));
+      await c.apply(policy(space, 'server', 'server', { ingress: [] }));
+      const [host] = await addresses(c, space, 'server');
+      expect(await settled(from(c, space, 'client'), { host, port: 8080 }, 'timeout')).toBe('timeout');
+      // Counters are read from the kernel every few seconds.
+      expect(await until(15, denied, (count) => count > before)).toBeGreaterThan(before);
+      await remove(c, space);
+    });
+  });
+}
+
+/** Settings of the chart at work. */
+export function settings(get: Get, installed: () => Installation): void {
+  describe('settings', () => {
+    const space = 'e2e-settings';
+    afterAll(() => remove(get(), space));
+
+    it('take effect: taints, closed addresses, the API server by another way, metrics for the node alone', async () => {
+      const c = get();
+      await c.kubectl('taint', 'node', 'node2', 'rampart.dev/agent-not-ready=:NoSchedule');
+      await installed().upgrade(
+        'taint.enabled=true',
+        'config.closedUntilKnown=true',
+        'init.hostSettings=false',
+        'http.host=127.0.0.1',
+        `apiServer.host=${c.net4}.0.1`,
+        `apiServer.port=${c.port}`,
+      );
+      const taints = (): Promise<string> => c.kubectl('get', 'node', 'node2', '-o=jsonpath={.spec.taints}');
+      expect(await until(20, taints, (text) => text === '')).toBe('');
+      await start(c, space, pod(space, 'server', { node: 'node1' }), pod(space, 'client', { node: 'node2' }));
+      const [v4, v6] = await addresses(c, space, 'server');
+      const client = from(c, space, 'client');
+      expect(await settled(client, { host: v4, port: 8080 }, 'connected')).toBe('connected');
+      expect(await settled(client, { host: v6, port: 8080 }, 'connected')).toBe('connected');
+      const agents = { host: `${c.net4}.0.11`, port: 9790 };
+      expect([await client(agents), await fromNode(c, 'node1')({ ...agents, host: '127.0.0.1' })]).toEqual([
+        'refused',
+        'connected',
+      ]);
+      await installed().upgrade(
+        'taint.enabled=false',
+        'config.closedUntilKnown=false',
+        'http.host=',
+        'apiServer.host=',
+      );
     });
   });
 }
