@@ -12,6 +12,7 @@ const STREAM = 9090;
 const UDP = 9000;
 /** Packets whose flows the node has seen before, and still takes for new: nothing ever comes back. */
 const REPEATED_TUPLES = 2000;
+const MOST_LINEAR = 1000;
 const ANY_TUPLES = 100_000_000;
 
 interface Ruleset {
@@ -64,14 +65,14 @@ const QUESTIONS: readonly Question[] = [
     digits: 1,
     unit: 'Gbit/s',
     target: 0.97,
-    ask: (load, pairs, { seconds }) => load.throughput({ pair: firstOf(pairs), port: STREAM, seconds, mss: null }),
+    ask: (load, pairs, { seconds }) => load.throughput({ pair: middleOf(pairs), port: STREAM, seconds, mss: null }),
   },
   {
     what: 'one established TCP connection, segments of 536 bytes',
     digits: 2,
     unit: 'Gbit/s',
     target: 0.97,
-    ask: (load, pairs, { seconds }) => load.throughput({ pair: firstOf(pairs), port: STREAM, seconds, mss: 536 }),
+    ask: (load, pairs, { seconds }) => load.throughput({ pair: middleOf(pairs), port: STREAM, seconds, mss: 536 }),
   },
 ];
 
@@ -79,7 +80,7 @@ export const benchCase: BenchCase = {
   name: 'dataplane-packets-200-local-pods',
   title:
     'Packets through a node, as a ratio to tracking connections alone; 200 local pods isolated both ways, 10,000 pods',
-  runs: 7,
+  runs: 5,
   isolation: 'kernel',
   unable: () => noBox() ?? noLoad(),
   async measure({ runs, tiny }): Promise<readonly Measurement[]> {
@@ -91,13 +92,12 @@ export const benchCase: BenchCase = {
         ];
     const scale = tiny
       ? { packets: 2000, milliseconds: 50, seconds: 1 }
-      : { packets: 150_000, milliseconds: 1000, seconds: 2 };
+      : { packets: 150_000, milliseconds: 1000, seconds: 1 };
     const out: Measurement[] = [];
     for (const size of sizes) {
       const shape = shapeOf(size);
-      const words = `${(size.localPods * size.rules).toLocaleString('en')} rules`;
       const questions = tiny ? QUESTIONS.slice(0, 3) : QUESTIONS;
-      out.push(...(await measureShape(shape, words, questions, scale, runs)));
+      out.push(...(await measureShape(shape, size.localPods * size.rules, questions, scale, runs)));
     }
     return out;
   },
@@ -105,7 +105,7 @@ export const benchCase: BenchCase = {
 
 async function measureShape(
   shape: Shape,
-  words: string,
+  rules: number,
   questions: readonly Question[],
   scale: Scale,
   runs: number,
@@ -114,7 +114,8 @@ async function measureShape(
   const rulesets: readonly Ruleset[] = [
     { name: 'conntrack only', text: CONNTRACK_ONLY, filters: false },
     { name: 'no ruleset', text: '', filters: false },
-    { name: 'linear', text: linear(shape), filters: true },
+    // With ten thousand rules of its own sort it takes minutes to load, each time.
+    ...(rules > MOST_LINEAR ? [] : [{ name: 'linear', text: linear(shape), filters: true }]),
     { name: 'by address', text: byAddress(shape), filters: true },
     { name: 'rampart', text: compiler.desired.transaction().text, filters: true },
   ];
@@ -147,7 +148,7 @@ async function measureShape(
       const shown = (values: readonly number[]): string =>
         median(values).toLocaleString('en', { maximumFractionDigits: question.digits });
       return {
-        job: `${words}: ${question.what}: ${name}`,
+        job: `${rules.toLocaleString('en')} rules: ${question.what}: ${name}`,
         unit: 'ratio',
         samples: own.map((value, index) => value / (reference[index] ?? Number.NaN)),
         target: name === 'rampart' ? question.target : null,
@@ -185,8 +186,9 @@ function all(sent: number, { count, perCpuSecond }: { readonly count: number; re
   return perCpuSecond;
 }
 
-function firstOf(pairs: readonly Pair[]): Pair {
-  const [pair] = pairs;
+/** Neither the best nor the worst for who looks at one pod after the other. */
+function middleOf(pairs: readonly Pair[]): Pair {
+  const pair = pairs[pairs.length >> 1];
   if (pair === undefined) throw new Error('no two pods of the node may talk');
   return pair;
 }
