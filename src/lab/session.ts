@@ -90,6 +90,8 @@ const DEFAULT_NAME = 'default';
 const POLL_MS = 20;
 const START_MS = 30_000;
 const END_MS = 5_000;
+/** A real API server takes its time to forget pods. */
+const STOP_MS = 30_000;
 /** Unix sockets have addresses of at most 107 bytes. */
 const LONGEST_PATH = 107;
 
@@ -141,6 +143,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
     }
     return session(folder, setup, control, env);
   } catch (error) {
+    if (options.apiserver !== undefined && options.apiserver !== null) await stopInside(folder);
     await end(folder);
     throw error;
   }
@@ -260,17 +263,21 @@ export async function downLab(
 ): Promise<boolean> {
   const folder = labFolder(name, options.env ?? process.env);
   if (!existsSync(folder)) return false;
-  const control = livingProcess(folder) === null ? null : await openControl(join(folder, 'control.sock'));
-  if (control !== null) {
-    try {
-      await control.call('down', {}, { signal: AbortSignal.timeout(END_MS * 4) });
-    } catch {
-      // It is ended below, whatever it says.
-    }
-    control.close();
-  }
+  await stopInside(folder);
   await end(folder);
   return true;
+}
+
+/** Lets the lab take back what it made elsewhere, while it can. */
+async function stopInside(folder: string): Promise<void> {
+  const control = livingProcess(folder) === null ? null : await openControl(join(folder, 'control.sock'));
+  if (control === null) return;
+  try {
+    await control.call('down', {}, { signal: AbortSignal.timeout(STOP_MS) });
+  } catch {
+    // It is ended all the same, whatever it says.
+  }
+  control.close();
 }
 
 /** Kills the first process, and with it the box; the outermost one sees it die and ends. Then the folder goes. */

@@ -33,6 +33,7 @@ export async function realControlPlane(
   const ending = new AbortController();
   let idle = (): Promise<void> => Promise.resolve();
   await removeLabelled(client, setup, log);
+  await namespacesGone(client, setup, log);
   for (const node of plan.nodes) await registerNode(client, node, labelsOf(plan.objects, node.name), name);
   const leases = setInterval(() => {
     for (const node of plan.nodes) renewLease(client, node.name, name).catch((error: unknown) => log(String(error)));
@@ -155,9 +156,9 @@ async function seed(client: KubeClient, setup: LabSetup, log: (line: string) => 
         await sleep(200);
         continue;
       }
-      if (made.status === 409) log(`${objectId(object.ref)} is there already and stays as it is`);
-      else if (made.status !== 201) log(`${objectId(object.ref)}: ${messageOf(made)}`);
-      else await sayStatus(client, path, object);
+      if (made.status === 201) await sayStatus(client, path, object);
+      else if (made.status === 409) log(`${objectId(object.ref)} is there already and stays as it is`);
+      else throw new IoError('protocol', `the API server refuses \`${objectId(object.ref)}\`: ${messageOf(made)}`);
       break;
     }
   }
@@ -239,6 +240,21 @@ async function removeLabelled(client: KubeClient, setup: LabSetup, log: (line: s
   }
   for (const collection of ['/apis/coordination.k8s.io/v1/leases', '/api/v1/nodes']) {
     for (const path of await labelled(client, collection, query)) await client.send('DELETE', path);
+  }
+}
+
+/** In a namespace that is on its way out nothing can be made. */
+async function namespacesGone(client: KubeClient, setup: LabSetup, log: (line: string) => void): Promise<void> {
+  const query = `labelSelector=${encodeURIComponent(`${LAB_LABEL}=${setup.name}`)}`;
+  const deadline = performance.now() + PODS_MS;
+  for (let told = false; ; told = true) {
+    const left = await labelled(client, '/api/v1/namespaces', query);
+    if (left.length === 0) return;
+    if (!told) log('waiting until namespaces of an earlier lab of this name are gone');
+    if (performance.now() > deadline) {
+      throw new IoError('timeout', `namespaces of an earlier lab do not go: ${left.join(', ')}`);
+    }
+    await sleep(300);
   }
 }
 

@@ -185,8 +185,18 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     }
   };
 
+  /** What was made outside of the box goes first: whoever waits ends the box when told of the failure. */
+  const buildOrUndo = async (): Promise<void> => {
+    try {
+      await build();
+    } catch (error) {
+      await plane?.stop();
+      throw error;
+    }
+  };
+
   return {
-    ready: build(),
+    ready: buildOrUndo(),
     actor: (id) => {
       const actor = box.actors.get(id);
       if (actor === undefined) {

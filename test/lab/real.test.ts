@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { load } from 'js-yaml';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { downLab, type LabSession, upLab } from '../../src/lab/session.ts';
+import { type CustomResourceDefinition, type Kube, missingKube, sharedDir, startKube } from '../apiserver/kube.ts';
+import { asked, downAll, missingLab, newName, output, tcp } from './labs.ts';
+import { smallPlan } from './small-plan.ts';
+
+const why = missingLab() ?? missingKube();
+if (why !== null) console.log(`skipped: a lab under a real API server (${why})`);
+
+const MORE = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shopfront, namespace: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: shopfront}}
+  template:
+    metadata: {labels: {app: shopfront}}
+    spec:
+      containers: [{name: c, image: x, ports: [{containerPort: 6060}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shopfront, namespace: web}
+spec:
+  selector: {app: shopfront}
+  ports: [{port: 60, targetPort: 6060}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: only-a, namespace: web}
+spec:
+  podSelector: {matchLabels: {app: shopfront}}
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{podSelector: {matchLabels: {app: a}}}]
+`;
+const ADMIN = `
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: not-b}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: b}}}}
+  ingress: [{name: deny, action: Deny, from: [{namespaces: {}}]}]
+`;
+
+interface Listed {
+  readonly items: readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[];
+}
+
+describe.skipIf(why !== null)('a lab under a real API server', { timeout: 120_000 }, () => {
+  let kube: Kube;
+  let lab: LabSession;
+  let name = '';
+  const list = async (path: string): Promise<readonly string[]> =>
+    ((await kube.send('GET', path)).body as Listed).items.map(({ metadata }) => metadata.name).sort();
+
+  beforeAll(async () => {
+    kube = await startKube({ name: 'labs', port: 17_330 });
+    name = newName();
+  }, 180_000);
+  afterAll(async () => {
+    lab?.close();
+    await downAll();
+    await kube?.down();
+  });
+
+  it('refuses to leave out a policy that the server has no kind for', async () => {
+    const coming = upLab(smallPlan(ADMIN), { name, apiserver: kube.kubeconfig });
+    await expect(coming).rejects.toMatchObject({ message: expect.stringContaining('no ClusterNetworkPolicy') });
+    await kube.define(
+      load(
+        readFileSync(
+          join(
+            sharedDir,
+            'crds/network-policy-api/v1alpha2-standard/policy.networking.k8s.io_clusternetworkpolicies.yaml',
+          ),
+          'utf8',
+        ),
+      ) as CustomResourceDefinition,
+    );
+  });
+
+  it('is its nodes: what real controllers and the real scheduler decide runs here, and is enforced', async () => {
+    lab = await upLab(smallPlan(`${MORE}---${ADMIN}`), { name, apiserver: kube.kubeconfig, replicas: 3 });
+    const { nodes, pods } = await lab.status();
+    expect(nodes.map((node) => [node.name, node.agent.state])).toEqual([
+      ['left', 'ready'],
+      ['right', 'ready'],
+    ]);
+    expect(pods.every(({ state }) => state === 'running')).toBe(true);
+    const fronts = pods.filter(({ id }) => id.startsWith('web/shopfront-'));
+    expect(fronts).toHaveLength(2);
+    const ready = await kube.send('GET', '/apis/apps/v1/namespaces/web/deployments/shopfront');
+    expect(ready.body).toMatchObject({ status: { readyReplicas: 2 } });
+    for (const front of fronts) {
+      const all = front.addresses.map((address) => tcp(address, 6060));
+      expect(await asked(lab, 'web/a', all)).toEqual(Array(2).fill(`allowed by ${front.id}`));
+      expect(await asked(lab, 'web/c', all)).toEqual(Array(2).fill('denied'));
+    }
+    // The server gave the Service another address than the plan.
+    const address = (await output(lab, 'web/a', 'getent', 'ahostsv4', 'shopfront')).split(' ')[0] ?? '';
+    const service = await kube.send('GET', '/api/v1/namespaces/web/services/shopfront');
+    expect(service.body).toMatchObject({ spec: { clusterIP: address } });
+    expect((await asked(lab, 'web/a', [tcp(address, 60)]))[0]).toMatch(/^allowed by web\/shopfront-/);
+    expect(await asked(lab, 'web/c', [tcp(address, 60)])).toEqual(['denied']);
+    expect(await asked(lab, 'web/a', [tcp('10.30.1.6', 80)])).toEqual(['denied']);
+  });
+
+  it('follows what others change there', async () => {
+    await kube.send('DELETE', '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies/not-b');
+    await lab.settled();
+    await expect
+      .poll(() => asked(lab, 'web/a', [tcp('10.30.1.6', 80)]), { timeout: 20_000 })
+      .toEqual(['allowed by web/b']);
+    await kube.send('DELETE', '/api/v1/namespaces/web/pods/c');
+    await expect
+      .poll(async () => (await lab.status()).pods.some(({ id }) => id === 'web/c'), { timeout: 40_000 })
+      .toBe(false);
+  });
+
+  it('takes back what it made', async () => {
+    lab.close();
+    expect(await downLab(name)).toBe(true);
+    expect(await list('/api/v1/nodes')).toEqual([]);
+    expect(await list('/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases')).toEqual([]);
+    await expect.poll(() => list('/api/v1/pods'), { timeout: 60_000 }).toEqual([]);
+    await expect.poll(() => list('/api/v1/namespaces'), { timeout: 60_000 }).not.toContain('web');
+    expect(await list('/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies')).toEqual([]);
+    expect(await list('/apis/networking.k8s.io/v1/networkpolicies')).toEqual([]);
+  });
+});
