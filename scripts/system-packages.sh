@@ -17,12 +17,6 @@ if [ "${1:-}" != lab ]; then
   want curl
   want jq
   want openssl
-# For labs: namespaces, links, nftables, and what is denied or captured.
-want ip iproute2
-want nft nftables
-want unshare util-linux
-want ps procps
-want tcpdump
   want promtool prometheus
   # Nodes of a real Kubernetes.
   want containerd
