@@ -68,6 +68,8 @@ const LONGEST_RETRY_MS = 30_000;
 /** Events that follow each other within this time belong together. */
 const QUIET_MS = 10;
 const MOST_LATENCIES = 1000;
+/** For nodes that come and go, everything is compiled anew at most one part in so many of the time. */
+const NODES_SHARE = 10;
 /** Reading the table back may take one part in so many of the time. */
 const READING_SHARE = 200;
 
@@ -94,6 +96,8 @@ export function syncLoop(options: LoopOptions): Loop {
   let anew: string | null = null;
   /** Another compiler must be made, and why. */
   let renewal: string | null = null;
+  /** Until then, changed nodes wait. */
+  let nodesAt = 0;
   let retryAt: number | null = null;
   let retryMs = FIRST_RETRY_MS;
   let verifyAt = 0;
@@ -115,6 +119,7 @@ export function syncLoop(options: LoopOptions): Loop {
     else if (firstEvent !== null) {
       times.push(Math.min(firstEvent + coalesceLimitMs, Math.max(firstEvent + coalesceMs, lastEvent + QUIET_MS)));
     } else if (anew !== null || renewal !== null) times.push(0);
+    if (state.leftOut()) times.push(nodesAt);
     const again = closed.nextTry();
     if (again !== null) times.push(again);
     return Math.min(...times);
@@ -172,7 +177,8 @@ export function syncLoop(options: LoopOptions): Loop {
       anew !== null ||
       renewal !== null ||
       trust !== 'yes' ||
-      trying.size > 0
+      trying.size > 0 ||
+      (state.leftOut() && nodesAt <= now)
     ) {
       await sync();
     }
@@ -234,7 +240,7 @@ export function syncLoop(options: LoopOptions): Loop {
 
   function takeBatch(): Batch {
     firstEvent = null;
-    const batch = state.drain();
+    const batch = state.drain(anew === null && clock.now() < nodesAt ? 'without-nodes' : 'everything');
     const created: number[] = [];
     for (const notice of batch.notices) observer.noticed(notice);
     for (const { before, after } of batch.policies) {
@@ -269,7 +275,10 @@ export function syncLoop(options: LoopOptions): Loop {
     }
     anew = null;
     const ms = clock.now() - begun;
-    if (reasons.length > 0) observer.loaded(reasons, ms);
+    if (reasons.length > 0) {
+      nodesAt = clock.now() + NODES_SHARE * ms;
+      observer.loaded(reasons, ms);
+    }
     return ms;
   }
 

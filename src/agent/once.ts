@@ -1,4 +1,4 @@
-import { formatCidr, parseCidr } from '../base/ip.ts';
+import { type Cidr, formatCidr, parseCidr } from '../base/ip.ts';
 import { interner } from '../cluster/intern.ts';
 import { IoError } from '../io/io-error.ts';
 import { isFault, type Kernel } from '../io/kernel.ts';
@@ -23,11 +23,15 @@ import type { Config } from './settings.ts';
 export interface Wanted {
   readonly cluster: Cluster;
   readonly program: PolicyProgram;
+  /** Where the addresses of this node's pods come from, if that is known. */
+  readonly podRanges?: readonly Cidr[];
 }
 
 /** Lists everything from the API server once. Throws {@link IoError}. */
 export async function listWanted(config: Config, env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Wanted> {
   const client = openClient(await connect(choiceOf(config), env));
+  // Whoever follows waits for a server that is away; whoever asks once wants to know.
+  await client.get('/version');
   const state = stateFor(config);
   const follower = follow(client, {}, (event) => {
     state.take(event);
@@ -37,7 +41,7 @@ export async function listWanted(config: Config, env: NodeJS.ProcessEnv, signal:
     const waits = waitingFor(state);
     if (waits.length > 0) throw new IoError('forbidden', `cannot read ${waits.join(', ')}`);
     state.drain();
-    return state.snapshot();
+    return { ...state.snapshot(), podRanges: state.podRanges() };
   } finally {
     await follower.stop();
     client.close();
@@ -57,7 +61,7 @@ function compile(config: Config, wanted: Wanted, before: (desired: DesiredTable)
   const compiler = new NodeCompiler({ node: nodeOf(config), layout: layoutOf(config) });
   before(compiler.desired);
   const own = config.podCidr.flatMap((text) => parseCidr(text) ?? []);
-  compiler.setPodRanges(own);
+  compiler.setPodRanges(own.length > 0 ? own : (wanted.podRanges ?? []));
   compiler.load(wanted.cluster, wanted.program);
   compiler.settle();
   return compiler.desired;

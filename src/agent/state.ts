@@ -73,7 +73,10 @@ export interface AgentState {
   standing(resource: WatchedResource): Standing;
   /** Whether there is something to drain. */
   pending(): boolean;
-  drain(): Batch;
+  /** What has changed; `'without-nodes'` leaves out what needs a full compile for the sake of nodes alone. */
+  drain(what?: 'everything' | 'without-nodes'): Batch;
+  /** Whether changed nodes have been left out. */
+  leftOut(): boolean;
   /** The cluster and the program as of the last batch. */
   snapshot(): {
     readonly cluster: Cluster;
@@ -115,6 +118,7 @@ export function agentState(options: StateOptions): AgentState {
   let ranges: readonly Cidr[] = options.podRanges ?? [];
   let newRanges = ranges.length > 0;
   let closing = false;
+  let nodesLeftOut = false;
 
   /** Shares equal labels; begun anew at times, since it keeps every label that it ever saw. */
   function sharing(): Interner {
@@ -227,7 +231,8 @@ export function agentState(options: StateOptions): AgentState {
   }
 
   function pending(): boolean {
-    return pods.pending() || policies.pending() || fresh.size > 0 || reload.size > 0 || newRanges || notices.length > 0;
+    const reloads = reload.size - (nodesLeftOut && reload.has('nodes') ? 1 : 0);
+    return pods.pending() || policies.pending() || fresh.size > 0 || reloads > 0 || newRanges || notices.length > 0;
   }
 
   /** Pods of namespaces that nobody knows yet, or that were given out otherwise. */
@@ -292,7 +297,10 @@ export function agentState(options: StateOptions): AgentState {
     standing: (resource) => standings.get(resource) ?? { kind: 'waiting' },
     pending,
 
-    drain() {
+    leftOut: () => nodesLeftOut,
+
+    drain(what = 'everything') {
+      nodesLeftOut = what === 'without-nodes' && reload.delete('nodes');
       const changes = pods.drain();
       settleNamespaces(changes);
       const closes = pods.undecodable() > 0;
@@ -321,7 +329,10 @@ export function agentState(options: StateOptions): AgentState {
         for (const { namespace } of pods.given()) peopled.add(namespace);
       }
       fresh.clear();
+      // A full compile has the nodes with it, whatever it was for.
+      if (reload.size > 0) nodesLeftOut = false;
       reload.clear();
+      if (nodesLeftOut) reload.add('nodes');
       newRanges = false;
       notices = [];
       return batch;

@@ -153,6 +153,37 @@ describe('changes', () => {
     expect(one.kernel.applied.at(-1)).not.toContain('10.0.1.7');
   });
 
+  it('of nodes that come and go do not keep the agent compiling', async () => {
+    const one = rig({
+      wrap: (compiler) => {
+        const load = compiler.load.bind(compiler);
+        // A second each time, as in a large cluster.
+        compiler.load = (cluster, program) => {
+          load(cluster, program);
+          one.clock.spend(1000);
+        };
+        return compiler;
+      },
+    });
+    await begin(one);
+    const loads = (): number => one.told.filter((line) => line.startsWith('loaded')).length;
+    expect(loads()).toBe(1);
+    const begun = one.clock.now();
+    for (let i = 3; i < 60; i++) {
+      one.put('nodes', nodeObject(`n${i}`, `192.168.0.${i}`));
+      await one.clock.advance(500);
+    }
+    // Half a minute, a second for each compilation, ten of rest behind it.
+    expect(loads() - 1).toBeLessThanOrEqual(Math.ceil((one.clock.now() - begun) / 10_000));
+    // What else changes does not wait for that.
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(100);
+    expect(one.passes(OTHER, WEB, 80)).toBe(true);
+    await one.clock.advance(15_000);
+    expect(one.kernel.content()?.sets.get('node4')?.elements.has('192.168.0.59')).toBe(true);
+    expect(one.loop.status()).toMatchObject({ failure: null, pendingSince: null });
+  });
+
   it('of the options take effect without a gap', async () => {
     let deny: 'drop' | 'reject' = 'drop';
     const one = await begin(rig({ layout: () => ({ ...DEFAULT_LAYOUT, deny }) }));

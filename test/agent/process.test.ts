@@ -204,6 +204,25 @@ describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
     expect(await n1.once('--cleanup')).toMatchObject({ code: 0, stderr: 'there is no table `rampart`\n' });
   });
 
+  it('brings the kernel to what is wanted once, or prints what it would load', async () => {
+    const where = ['--node', 'n1', '--server', n1.server.url];
+    const dry = await n1.once(...where, '--once', '--dry-run', '--closed-until-known');
+    expect([dry.code, dry.stderr, n1.table()]).toEqual([0, '', null]);
+    expect(dry.stdout).toContain('10.0.0.0-10.0.0.255');
+    n1.space.load(dry.stdout);
+    expect(enforced()).toBe('yes no');
+    expect(n1.passes(CLIENT, '10.0.0.200', 80)).toBe(false);
+    expect((await n1.once(...where, '--once')).stderr).toMatch(/^[1-9]\d* changes\n$/);
+    expect(n1.passes(CLIENT, '10.0.0.200', 80)).toBe(true);
+    expect(await n1.once(...where, '--once')).toMatchObject({ code: 0, stderr: '0 changes\n' });
+    const manifests = join(n1.space.folder, 'cluster.json');
+    const items = [namespaceObject('a'), podObject('web', WEB), ingressPolicy('web', 'web', 'nobody', 80)];
+    writeFileSync(manifests, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    expect((await n1.once('--node', 'n1', '--once', '-f', manifests)).code).toBe(0);
+    expect(enforced()).toBe('no no');
+    expect((await n1.once('--node', 'n1', '--server', 'http://127.0.0.1:9', '--once')).code).toBe(1);
+  });
+
   it('keeps addresses closed from the beginning until it knows them', async () => {
     const init = await n1.once('--init', '--node', 'n1', '--closed-until-known', '--server', n1.server.url);
     expect([init.code, init.stderr]).toEqual([0, expect.stringContaining('closed until the agent knows them')]);

@@ -4,6 +4,8 @@ import type { Clock } from '../../src/agent/clock.ts';
 export interface FakeClock extends Clock {
   /** Moves on, step by step; between steps, whatever was promised gets its turn. */
   advance(ms: number): Promise<void>;
+  /** Lets time pass in the middle of a computation. */
+  spend(ms: number): void;
   /** Sets the clock of the machine, which nothing but `wall` sees. */
   setWall(ms: number): void;
 }
@@ -30,6 +32,9 @@ export function fakeClock(): FakeClock {
         timers.delete(id);
       };
     },
+    spend(ms) {
+      now += ms;
+    },
     setWall(ms) {
       offset = ms - now;
     },
@@ -44,7 +49,7 @@ export function fakeClock(): FakeClock {
         due[1].then();
         await settle();
       }
-      now = end;
+      now = Math.max(now, end);
     },
   };
 }
