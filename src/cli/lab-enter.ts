@@ -98,6 +98,11 @@ export async function labCapture(
       help: `run: ${installCommand(['tcpdump'], shell.env)}`,
     });
   }
+  if (process.getuid?.() !== 0) {
+    throw new IoError('forbidden', 'tcpdump works in labs of root only', {
+      help: 'it changes its user at the start, which a user namespace of one user does not permit; bring the lab up as root',
+    });
+  }
   if (args.includes('-Z')) throw new UsageError('-Z is set by the lab', 'leave it out');
   const command = ['tcpdump', '-Z', 'root', '-n', ...(args.includes('-i') ? [] : ['-i', 'any']), ...args];
   const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), command));

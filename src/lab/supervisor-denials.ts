@@ -14,15 +14,16 @@ const GROUP = 77;
 const LONGEST_FILE = 8 * 1024 * 1024;
 
 /**
- * Writes what the nodes deny to a file, one JSON object a line; the file before is kept when it gets long. Gives the reason
- * why that is not possible here, or `null`.
+ * Writes what the nodes deny to a file, one JSON object a line; the file before is kept when it gets long. The answer says
+ * why that does not work, or `null` as long as it does.
  */
 export function recordDenials(
   nodes: ReadonlyMap<string, string>,
   file: string,
   log: (line: string) => void,
-): string | null {
-  if (findProgram('tcpdump', process.env) === null) return 'tcpdump is not installed';
+): () => string | null {
+  if (findProgram('tcpdump', process.env) === null) return () => 'tcpdump is not installed';
+  let failure: string | null = null;
   let size = 0;
   const write = (denial: NodeDenial): void => {
     const line = `${JSON.stringify(denial)}\n`;
@@ -50,9 +51,14 @@ export function recordDenials(
       said = `${said}${text}`.slice(-500);
     });
     child.on('error', (error) => log(`denials of ${node}: ${error.message}`));
-    child.on('close', () =>
-      log(`denials of ${node} are not recorded any more: ${said.trim().split('\n').at(-1) ?? ''}`),
-    );
+    child.on('close', () => {
+      const reason = said.trim().split('\n').at(-1) ?? '';
+      // It changes to a user even where that is the one it is, which a user namespace of one user does not permit.
+      failure = /Couldn't change to/.test(reason)
+        ? 'tcpdump works in labs of root only'
+        : `tcpdump has ended: ${reason}`;
+      log(`denials of ${node} are not recorded: ${reason}`);
+    });
   }
-  return null;
+  return () => failure;
 }

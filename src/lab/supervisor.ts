@@ -96,7 +96,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     log: progress,
   });
   const agents = new Map<string, Agent>();
-  let unrecorded: string | null = null;
+  let unrecorded: () => string | null = () => null;
   let plane: ControlPlane | null = null;
 
   const build = async (): Promise<void> => {
@@ -235,7 +235,7 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
           silent,
         })),
         outside: plan.outside.map(({ address }) => address),
-        unrecorded,
+        unrecorded: unrecorded(),
       };
     },
     settled,
