@@ -180,7 +180,7 @@ describe('changes', () => {
     await one.clock.advance(100);
     expect(one.passes(OTHER, WEB, 80)).toBe(true);
     await one.clock.advance(15_000);
-    expect(one.kernel.content()?.sets.get('node4')?.elements.has('192.168.0.59')).toBe(true);
+    expect(one.kernel.content()?.sets.get('in4')?.elements.has('192.168.0.59')).toBe(true);
     expect(one.loop.status()).toMatchObject({ failure: null, pendingSince: null });
   });
 

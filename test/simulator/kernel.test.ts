@@ -109,7 +109,9 @@ const sets = fc.tuple(
 
 const MATCHES = [
   ...['ip saddr @known4', 'ip saddr != @known4', 'ip6 saddr @known6', 'ip6 saddr != @known6', 'ip daddr @podcidr4'],
-  ...['ip daddr != @podcidr4', 'ip6 daddr @podcidr6', 'ip6 saddr @podcidr6', 'ip daddr @node4', 'ip6 daddr != @node6'],
+  ...['ip daddr != @podcidr4', 'ip6 daddr @podcidr6', 'ip6 saddr @podcidr6', 'ip daddr @podcidr4'],
+  ...['meta priority . meta l4proto . th dport @exact', 'meta priority . meta l4proto . th dport @no_range'],
+  ...['meta priority . meta l4proto @proto', 'meta priority @no_whole', 'ct mark 0x00010000/16', 'meta priority none'],
   ...[
     'meta nfproto 2',
     'meta nfproto 10',
@@ -199,17 +201,8 @@ const VERDICT_MAPS = [
     'ip6 daddr vmap @eg6',
     'ip saddr . ip daddr vmap @self4',
   ],
-  ...[
-    'ip6 saddr . ip6 daddr vmap @self6',
-    'meta priority . meta l4proto . th dport vmap @exact',
-    'meta priority vmap @whole',
-  ],
-  ...[
-    'meta priority . meta l4proto . th dport vmap @range',
-    'meta priority . meta l4proto vmap @proto',
-    'ct mark vmap @gen',
-  ],
-  ...['ct mark & 0xffff0000 vmap @gen', 'ct state vmap { 0x1 : drop, 0x2 : jump c3, 0x8 : goto c4 }'],
+  ...['ip6 saddr . ip6 daddr vmap @self6', 'ip6 daddr vmap @own6'],
+  ...['ct state vmap { 0x1 : drop, 0x2 : jump c3, 0x8 : goto c4 }'],
   ...[
     'ct state vmap { 0x2 : continue, 0x4 : accept, 0x8 : jump c4, 0x40 : return }',
     'meta l4proto vmap { 6 : jump c3, 17 : return }',

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BITS, type Family, formatAddress } from '../../src/base/ip.ts';
 import { byNumber, byText } from '../../src/base/order.ts';
-import { DEFAULT_LAYOUT, generationMark, SETS, stampChain, staticChains } from '../../src/targets/nftables/layout.ts';
+import {
+  DEFAULT_LAYOUT,
+  generationChains,
+  generationMark,
+  SETS,
+  staticChains,
+} from '../../src/targets/nftables/layout.ts';
 import { NodeCompiler } from '../../src/targets/nftables/node-compiler.ts';
 import { parseTable } from '../../src/targets/nftables/parse.ts';
 import { renderTable } from '../../src/targets/nftables/render.ts';
@@ -139,10 +145,10 @@ const RULES = [
   'meta priority set ip saddr map @id4',
   'meta priority set ip6 saddr map @ext6',
   'meta priority set meta priority | 0:5',
-  'meta priority . meta l4proto . th dport vmap @exact',
-  'meta priority . meta l4proto . th dport vmap @range',
-  'meta priority . meta l4proto vmap @proto',
-  'meta priority vmap @whole',
+  'meta priority . meta l4proto . th dport @exact accept',
+  'meta priority . meta l4proto . th dport @no_range drop',
+  'meta priority . meta l4proto @proto accept',
+  'meta priority @whole accept',
   'ip saddr . ip daddr vmap @self4',
   'ip daddr @podcidr4 ip daddr != @known4 drop',
   'ct direction 1 accept',
@@ -198,7 +204,7 @@ describe.runIf(hasKernel())('content, rendered, loaded by nft, listed and parsed
       comment: 'layout',
       counters: ['allowed_egress', 'allowed_ingress', 'denied_egress', 'denied_ingress'].sort(byText),
       sets: new Map(SETS.map((declaration) => [declaration.name, { declaration, elements: new Map() }])),
-      chains: new Map([...staticChains(options), ['stamp', stampChain(options.generationMask, mark)]]),
+      chains: new Map([...staticChains(options), ...generationChains(options, mark)]),
     };
     expect(unordered(kernelContent(wanted))).toEqual(unordered(wanted));
   });
@@ -235,7 +241,7 @@ describe.runIf(hasKernel())('content, rendered, loaded by nft, listed and parsed
       sets: new Map([
         [
           'range',
-          { declaration, elements: new Map(ports.map((port) => [`1:1 . 6 . ${port}-${port + 12}`, 'accept'])) },
+          { declaration, elements: new Map(ports.map((port) => [`1:1 . 6 . ${port}-${port + 12}`, ''])) },
         ],
       ]),
       chains: new Map(),

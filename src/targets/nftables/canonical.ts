@@ -1,13 +1,15 @@
 /** Content of a table with its numbers replaced by what they stand for. Two histories that mean the same look the same. */
 import { byText } from '../../base/order.ts';
 import { MAX_IDENTITY, POD_IDENTITY, parsePriority } from './encode.ts';
+import { markText, stampedMark } from './layout.ts';
 import type { Elements, TableContent } from './table.ts';
 
 /** Names of numbers; those of the generation are texts. */
 interface Names {
   readonly identity: (number: number) => string;
   readonly subject: (number: number) => string;
-  readonly generations: ReadonlySet<string>;
+  /** The mark of the generation; `null` where no chain gives one. */
+  readonly generation: number | null;
 }
 
 /**
@@ -20,7 +22,7 @@ export function canonicalLines(content: TableContent): readonly string[] {
   const names: Names = {
     identity: (number) => identityName(number, peers.get(number)),
     subject: (number) => (number === 0 ? '-' : `subject[${subjects.get(number)?.[0] ?? 'nobody'}]`),
-    generations: new Set(content.sets.get('gen')?.elements.keys() ?? []),
+    generation: stampedMark(content.chains.get('stamp')),
   };
   const lines = [
     `table ${content.family} ${content.name} ${content.comment}`,
@@ -81,7 +83,7 @@ function peersOf(content: TableContent): ReadonlyMap<number, readonly string[]> 
 }
 
 const DISPATCH_MAPS = ['in', 'eg', 'own', 'self'].flatMap((mode) => [`${mode}4`, `${mode}6`]);
-const SUBJECT_CHAIN = /\b([sp][46])_(\d+)\b/g;
+const SUBJECT_CHAIN = /\b([spq])_(\d+)\b/g;
 
 function subjectsOf(content: TableContent): ReadonlyMap<number, readonly string[]> {
   const subjects = new Map<number, string[]>();
@@ -104,7 +106,7 @@ function elementLine(map: string, type: string, key: string, value: string, name
   const [keyType = '', valueType] = type.split(' : ');
   const fields = key.split(' . ');
   if (keyType.startsWith('classid')) fields[0] = priorityName(fields[0] ?? '', names);
-  const known = map === 'gen' ? 'generation' : fields.join(' . ');
+  const known = fields.join(' . ');
   if (valueType === undefined) return `${map} ${known}`;
   return `${map} ${known} : ${valueType === 'classid' ? priorityName(value, names) : chainName(value, names)}`;
 }
@@ -114,19 +116,22 @@ function priorityName(text: string, names: Names): string {
   return `${names.identity(identity)}/${names.subject(subject)}`;
 }
 
-/** Names of chains in a text: `s4_17` and the like have a subject's number. */
+/** Names of chains in a text: `s_17` and the like have a subject's number. */
 function chainName(text: string, names: Names): string {
   return text.replace(SUBJECT_CHAIN, (_, kind: string, number: string) => `${kind} ${names.subject(Number(number))}`);
 }
 
 function ruleText(chain: string, rule: string, names: Names): string {
-  const stamp = /^ct mark set ct mark & (0x[0-9a-f]{8}) \| (0x[0-9a-f]{8})$/.exec(rule);
-  if (stamp !== null && names.generations.has(stamp[2] ?? '')) {
+  const { generation } = names;
+  if (generation !== null && rule.startsWith('ct mark ')) {
+    const stamp = /^ct mark set ct mark & (0x[0-9a-f]{8}) \| 0x[0-9a-f]{8}$/.exec(rule);
     // The mask holds the bits of the mark itself, too.
-    const kept = (Number(stamp[1]) & ~Number(stamp[2])) >>> 0;
-    return `ct mark set ct mark & 0x${kept.toString(16).padStart(8, '0')} | generation`;
+    if (stamp !== null) {
+      return `ct mark set ct mark & ${markText((Number(stamp[1]) & ~generation) >>> 0)} | generation`;
+    }
+    return rule.replaceAll(markText(generation), 'generation');
   }
   const said = chainName(rule, names);
-  if (!/^[sp][46]_\d+$/.test(chain)) return said;
+  if (!/^[spq]_\d+$/.test(chain)) return said;
   return said.replace(/(?<=^meta priority set |\| )[0-9a-f]{1,4}:[0-9a-f]{1,4}$/, (text) => priorityName(text, names));
 }

@@ -1,11 +1,12 @@
 import {
   COUNTERS,
+  generationChains,
   generationMark,
   LAYOUT_VERSION,
   type LayoutOptions,
   markText,
   SETS,
-  stampChain,
+  stampedMark,
   staticChains,
 } from './layout.ts';
 import { type Journal, transactionText } from './plan.ts';
@@ -54,6 +55,7 @@ export class DesiredTable {
       SETS.map((declaration) => [declaration.name, { declaration, elements: new Map<string, string>() }]),
     );
     for (const [name, chain] of staticChains(options)) this.setChain(name, chain);
+    for (const family of [4, 6]) this.set(`id${family}`, '*', 'none');
     this.#writeGeneration();
   }
 
@@ -241,16 +243,15 @@ export class DesiredTable {
   /** A restart goes on with the generation that connections have. */
   #adoptGeneration(actual: TableContent): void {
     const { generationMask: mask } = this.options;
-    const [found] = actual.sets.get('gen')?.elements.keys() ?? [];
-    if (found === undefined) return;
-    const value = Number(found) >>> 0;
+    const value = stampedMark(actual.chains.get('stamp'));
+    if (value === null) return;
     const shift = 31 - Math.clz32(mask & -mask);
-    const number = (value >>> shift) - 1;
+    const number = ((value & mask) >>> shift) - 1;
     if (number < 0 || generationMark(mask, number) !== value) return;
     this.#generation = number;
     this.#writeGeneration();
-    this.#chainJournal.delete('stamp');
-    this.#elementJournal.delete('gen');
+    // What the kernel has there is compared with that.
+    this.#chainJournal.clear();
   }
 
   #bump(): void {
@@ -264,9 +265,7 @@ export class DesiredTable {
 
   #writeGeneration(): void {
     const mark = generationMark(this.options.generationMask, this.#generation);
-    for (const key of this.#wanted('gen').keys()) if (key !== markText(mark)) this.set('gen', key, null);
-    this.set('gen', markText(mark), 'accept');
-    this.setChain('stamp', stampChain(this.options.generationMask, mark));
+    for (const [name, chain] of generationChains(this.options, mark)) this.setChain(name, chain);
   }
 
   #wanted(set: string): Map<string, string> {

@@ -126,14 +126,6 @@ export class Identities {
     return { fallback: slot.fallback, podFallback: slot.podFallback, byIdentity: held ?? NOTHING };
   }
 
-  /** Whether a slot says something special about ranges outside of the cluster. */
-  meetsRanges(slot: Slot): boolean {
-    const held = slot.number === null ? undefined : this.#holders.get(slot.number);
-    if (held === undefined) return false;
-    for (const number of held.keys()) if (this.#outside.has(number)) return true;
-    return false;
-  }
-
   /** Numbers that ranges outside of the cluster have. */
   #outside = new Set<number>();
 
@@ -352,7 +344,6 @@ export class Identities {
       for (const [key, value] of wanted[family]) if (this.#desired.set(set, key, value)) changed = true;
       if (changed) this.#desired.tighten('ranges of addresses have changed');
     }
-    for (const slot of this.#slots.all()) this.#slots.dirty.add(slot);
   }
 
   #writeAddresses(peers: Peers): void {

@@ -25,7 +25,7 @@ export const DEFAULT_LAYOUT: LayoutOptions = {
 };
 
 /** Changes whenever a table of an older version cannot be taken over element by element. */
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 export const COUNTERS = ['allowed_egress', 'allowed_ingress', 'denied_egress', 'denied_ingress'] as const;
 
@@ -49,15 +49,16 @@ export const SETS: readonly SetDeclaration[] = [
       map(`own${family}`, `${address} : verdict`),
       map(`self${family}`, `${address} . ${address} : verdict`),
       set(`known${family}`, address),
-      set(`node${family}`, address),
       set(`podcidr${family}`, address, true),
     ];
   }),
-  map('exact', 'classid . inet_proto . inet_service : verdict'),
-  map('range', 'classid . inet_proto . inet_service : verdict', true),
-  map('proto', 'classid . inet_proto : verdict'),
-  map('whole', 'classid : verdict'),
-  map('gen', 'mark : verdict'),
+  // Sets and not maps of verdicts: the kernel walks every map of verdicts whenever a rule or an element brings a jump.
+  ...['', 'no_'].flatMap((prefix) => [
+    set(`${prefix}exact`, 'classid . inet_proto . inet_service'),
+    set(`${prefix}range`, 'classid . inet_proto . inet_service', true),
+    set(`${prefix}proto`, 'classid . inet_proto'),
+    set(`${prefix}whole`, 'classid'),
+  ]),
 ];
 
 /** `0x00010000`, as nft lists a mark. */
@@ -77,10 +78,49 @@ function lowestBit(mask: number): number {
   return 31 - Math.clz32(mask & -mask);
 }
 
-/** The chain with the only rule that names the generation. */
-export function stampChain(mask: number, mark: number): ChainContent {
-  // The kernel keeps one mask and one value to exclude or in: nft lists the mask with the bits that are set anyway.
-  return chain([`ct mark set ct mark & ${markText((~mask | mark) >>> 0)} | ${markText(mark)}`]);
+/** The mark that a table gives to connections, by its chain `stamp`; `null` if it gives none. */
+export function stampedMark(stamp: ChainContent | undefined): number | null {
+  const mark = /\| (0x[0-9a-f]{8})$/.exec(stamp?.rules[0] ?? '')?.[1];
+  return mark === undefined ? null : Number(mark) >>> 0;
+}
+
+/** The chains that name the generation: what was judged under it is not judged again. */
+export function generationChains(options: LayoutOptions, mark: number): ReadonlyMap<string, ChainContent> {
+  const mask = options.generationMask;
+  const known = [
+    // Replies to what was let through.
+    'ct direction 1 accept',
+    `ct mark ${maskedText(mask, mark)} accept`,
+  ];
+  const byFamily = (name: string): readonly string[] => [
+    `meta nfproto 2 goto ${name}4`,
+    `meta nfproto 10 goto ${name}6`,
+  ];
+  return new Map([
+    // The kernel keeps one mask and one value to exclude or in: nft lists the mask with the bits that are set anyway.
+    ['stamp', chain([`ct mark set ct mark & ${markText((~mask | mark) >>> 0)} | ${markText(mark)}`])],
+    [
+      'forward',
+      chain(
+        [...known, 'ct state 0x1 goto invalid', ...byFamily('judge')],
+        'type filter hook forward priority -10; policy accept;',
+      ),
+    ],
+    [
+      'input',
+      chain(
+        ['iif "lo" accept', ...known, ...byFamily('judge_own')],
+        'type filter hook input priority -10; policy accept;',
+      ),
+    ],
+  ]);
+}
+
+/** `0x00010000/16` where the mask is a prefix, as nft lists it, else `& 0x0000ff00 == 0x00000100`. */
+function maskedText(mask: number, mark: number): string {
+  const bits = Math.clz32(~mask >>> 0);
+  const isPrefix = bits > 0 && mask >>> 0 === (bits === 32 ? 0xffffffff : (~0 << (32 - bits)) >>> 0);
+  return isPrefix ? `${markText(mark)}/${bits}` : `& ${markText(mask)} == ${markText(mark)}`;
 }
 
 function chain(rules: readonly string[], hook: string | null = null): ChainContent {
@@ -92,40 +132,27 @@ export function staticChains(options: LayoutOptions): ReadonlyMap<string, ChainC
   const out = new Map<string, ChainContent>();
   for (const direction of ['ingress', 'egress'] as const) {
     out.set(`allow_${direction}`, chain([`counter name "allowed_${direction}"`]));
-    out.set(`deny_${direction}`, chain(denyRules(options, direction)));
+    // A pod's way to itself through a Service is never open to less than its way to others like it: asked last.
+    out.set(
+      `deny_${direction}`,
+      chain(['ip saddr . ip daddr vmap @self4', 'ip6 saddr . ip6 daddr vmap @self6', `goto drop_${direction}`]),
+    );
+    out.set(`drop_${direction}`, chain(dropRules(options, direction)));
   }
   out.set('self_ok', chain(['meta priority set none', 'jump stamp', 'accept']));
   out.set(
     'invalid',
     chain(['ip saddr @known4 drop', 'ip daddr @known4 drop', 'ip6 saddr @known6 drop', 'ip6 daddr @known6 drop']),
   );
-  const generation = `ct mark & ${markText(options.generationMask)} vmap @gen`;
-  out.set('established', chain(['ct direction 1 accept', generation, 'goto judge']));
-  out.set('established_own', chain(['ct direction 1 accept', generation, 'goto judge_own']));
-  out.set('judge', chain(['meta nfproto 2 goto judge4', 'meta nfproto 10 goto judge6']));
   for (const family of [4, 6] as const) {
     out.set(`judge${family}`, chain(judgeRules(options, family)));
     out.set(`judge_own${family}`, chain(judgeOwnRules(options, family)));
+    if (options.refuseEncapsulation) out.set(`to_node${family}`, chain(encapsulationRules(family)));
   }
-  out.set('judge_own', chain(['meta nfproto 2 goto judge_own4', 'meta nfproto 10 goto judge_own6']));
-  out.set(
-    'forward',
-    chain(
-      ['ct state vmap { 0x1 : goto invalid, 0x2 : goto established, 0x4 : goto established }', 'goto judge'],
-      'type filter hook forward priority -10; policy accept;',
-    ),
-  );
-  out.set(
-    'input',
-    chain(
-      ['iif "lo" accept', 'ct state vmap { 0x2 : goto established_own, 0x4 : goto established_own }', 'goto judge_own'],
-      'type filter hook input priority -10; policy accept;',
-    ),
-  );
   return out;
 }
 
-function denyRules(options: LayoutOptions, direction: 'ingress' | 'egress'): readonly string[] {
+function dropRules(options: LayoutOptions, direction: 'ingress' | 'egress'): readonly string[] {
   const { log } = options;
   const prefix = direction === 'ingress' ? 'D|i|' : 'D|e|';
   return [
@@ -142,16 +169,26 @@ function denyRules(options: LayoutOptions, direction: 'ingress' | 'egress'): rea
 /** Neighbour discovery and multicast listeners keep the link itself alive; they are no traffic of pods. */
 const LINK_UPKEEP = 'icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 137, 143 } accept';
 
+/** Looked up here, not in the chains of subjects: binding a map to a rule costs the kernel a walk through the map. */
+function identityRules(family: Family, end: 'saddr' | 'daddr'): readonly string[] {
+  const peer = `${family === 4 ? 'ip' : 'ip6'} ${end}`;
+  return [
+    // Whoever is not in the map gets `none` from its last element.
+    `meta priority set ${peer} map @id${family}`,
+    `meta priority none meta priority set ${peer} map @ext${family}`,
+  ];
+}
+
 function judgeRules(options: LayoutOptions, family: Family): readonly string[] {
   const ip = family === 4 ? 'ip' : 'ip6';
   return [
     ...(family === 6 ? [LINK_UPKEEP] : []),
     ...(options.closedUntilKnown
-      ? [`${ip} daddr @podcidr${family} ${ip} daddr != @known${family} goto deny_ingress`]
+      ? [`${ip} daddr @podcidr${family} ${ip} daddr != @known${family} goto deny_ingress`, unknownSource(family)]
       : []),
-    ...sourceRules(options, family),
-    `${ip} saddr . ${ip} daddr vmap @self${family}`,
+    ...identityRules(family, 'daddr'),
     `${ip} saddr vmap @eg${family}`,
+    ...identityRules(family, 'saddr'),
     `${ip} daddr vmap @in${family}`,
     'meta priority set none',
     'goto stamp',
@@ -162,22 +199,22 @@ function judgeOwnRules(options: LayoutOptions, family: Family): readonly string[
   const ip = family === 4 ? 'ip' : 'ip6';
   return [
     ...(family === 6 ? [LINK_UPKEEP] : []),
-    ...sourceRules(options, family),
+    ...(options.closedUntilKnown ? [unknownSource(family)] : []),
+    ...(options.refuseEncapsulation ? encapsulationRules(family) : []),
+    ...identityRules(family, 'daddr'),
     `${ip} saddr vmap @own${family}`,
     'meta priority set none',
     'goto stamp',
   ];
 }
 
-function sourceRules(options: LayoutOptions, family: Family): readonly string[] {
+function unknownSource(family: Family): string {
   const ip = family === 4 ? 'ip' : 'ip6';
-  const toNode = `${ip} saddr @known${family} ${ip} daddr @node${family} goto deny_egress`;
-  return [
-    ...(options.closedUntilKnown
-      ? [`${ip} saddr @podcidr${family} ${ip} saddr != @known${family} goto deny_egress`]
-      : []),
-    ...(options.refuseEncapsulation
-      ? [`udp dport { 4789, 6081, 8472 } ${toNode}`, `meta l4proto { 4, 41 } ${toNode}`]
-      : []),
-  ];
+  return `${ip} saddr @podcidr${family} ${ip} saddr != @known${family} goto deny_egress`;
+}
+
+/** For packets to nodes. */
+function encapsulationRules(family: Family): readonly string[] {
+  const fromPod = `${family === 4 ? 'ip' : 'ip6'} saddr @known${family} goto deny_egress`;
+  return [`udp dport { 4789, 6081, 8472 } ${fromPod}`, `meta l4proto { 4, 41 } ${fromPod}`];
 }

@@ -19,7 +19,9 @@ export function exactLookup(set: string, types: readonly DataType[], elements: E
   return (values) => {
     const key = keyText(types, values);
     const value = elements.get(key);
-    return value === undefined ? null : { set, key, value };
+    if (value !== undefined) return { set, key, value };
+    const rest = elements.get('*');
+    return rest === undefined ? null : { set, key: '*', value: rest };
   };
 }
 

@@ -293,6 +293,11 @@ export class NodeCompiler {
   #dispatch(): void {
     const wanted = new Map<string, Map<string, string>>();
     for (const name of NAMES) for (const family of [4, 6]) wanted.set(`${name}${family}`, new Map());
+    if (this.desired.options.refuseEncapsulation) {
+      for (const ip of this.#cluster?.nodes.flatMap((node) => node.addresses) ?? []) {
+        wanted.get(`in${ip.family}`)?.set(addressText(ip), `jump to_node${ip.family}`);
+      }
+    }
     for (const { pod, slots } of this.#locals.values()) {
       for (const ip of pod.addresses) {
         const address = addressText(ip);
@@ -303,7 +308,7 @@ export class NodeCompiler {
           const slot = slots.get(mode);
           if (slot === undefined) continue;
           if (slot === 'closed' || slot.number === null) put(mode, address, `goto ${denyChain(mode)}`);
-          else if (!slot.open) put(mode, address, `jump ${this.#slots.chainOf(slot, ip.family)}`);
+          else if (!slot.open) put(mode, address, `jump ${this.#slots.chainOf(slot)}`);
         }
         if (slots.size === 0) continue;
         const mode = ip.family === 4 ? 'self4' : 'self6';
@@ -313,7 +318,7 @@ export class NodeCompiler {
             ? 'self_ok'
             : self === 'closed' || self.number === null
               ? denyChain(mode)
-              : this.#slots.chainOf(self, ip.family);
+              : this.#slots.chainOf(self);
         put(mode, `${address} . ${address}`, `goto ${target}`);
       }
     }
@@ -333,9 +338,6 @@ export class NodeCompiler {
     for (const pod of this.#localPods.values()) {
       for (const ip of pod.addresses) known[ip.family].add(addressText(ip));
     }
-    const nodes: Record<Family, Set<string>> = { 4: new Set(), 6: new Set() };
-    for (const node of this.#cluster?.nodes ?? [])
-      for (const ip of node.addresses) nodes[ip.family].add(addressText(ip));
     const ranges: Record<Family, Set<string>> = { 4: new Set(), 6: new Set() };
     if (this.desired.options.closedUntilKnown) {
       for (const { family, first, last } of this.#podRanges) {
@@ -344,7 +346,6 @@ export class NodeCompiler {
     }
     for (const family of [4, 6] as const) {
       this.#list(`known${family}`, known[family]);
-      this.#list(`node${family}`, nodes[family]);
       if (this.#list(`podcidr${family}`, ranges[family])) this.desired.tighten('pod ranges have changed');
     }
   }
@@ -378,7 +379,7 @@ function hint(desired: DesiredTable, before: Slot | 'closed' | undefined, mode: 
     const address = addressText(ip);
     const key = mode.startsWith('self') ? `${address} . ${address}` : address;
     const target = desired.found?.sets.get(`${DISPATCH[mode]}${ip.family}`)?.elements.get(key);
-    const number = /^(?:jump|goto) s[46]_(\d+)$/.exec(target ?? '')?.[1];
+    const number = /^(?:jump|goto) s_(\d+)$/.exec(target ?? '')?.[1];
     if (number !== undefined) return Number(number);
   }
   return null;

@@ -54,17 +54,17 @@ export interface Slot {
 /** What identities tell about slots. */
 export interface SlotFacts {
   sayingOf(slot: Slot): Saying;
-  /** Whether the slot says something special about ranges outside of the cluster. */
-  meetsRanges(slot: Slot): boolean;
   isInUse(identity: number): boolean;
 }
 
+/** `no_` sets hold what is denied. */
+type AnswerSet = AnswerMap | `no_${AnswerMap}`;
+
 interface Features {
-  readonly byIdentity: ReadonlySet<AnswerMap>;
-  readonly anyPod: Readonly<Record<Family, { readonly maps: ReadonlySet<AnswerMap>; readonly allow: boolean }>> | null;
-  readonly anybody: ReadonlySet<AnswerMap>;
+  readonly byIdentity: ReadonlySet<AnswerSet>;
+  readonly anyPod: Readonly<Record<Family, { readonly maps: ReadonlySet<AnswerSet>; readonly allow: boolean }>> | null;
+  readonly anybody: ReadonlySet<AnswerSet>;
   readonly allow: boolean;
-  readonly ranges: boolean;
 }
 
 export function isPodIdentity(identity: number): boolean {
@@ -202,7 +202,7 @@ export class Slots {
     for (const slot of this.dirty) {
       const saying = facts.sayingOf(slot);
       if (slot.last !== null && this.#takes(slot.last, saying, facts)) this.#desired.tighten('policies allow less');
-      this.#write(slot, saying, facts.meetsRanges(slot));
+      this.#write(slot, saying);
     }
     this.dirty.clear();
   }
@@ -220,29 +220,29 @@ export class Slots {
     return false;
   }
 
-  #write(slot: Slot, saying: Saying, ranges: boolean): void {
+  #write(slot: Slot, saying: Saying): void {
     const table = this.#traffic;
     const { number } = slot;
     if (table === null || number === null) return;
     const elements = new Map<string, string>();
-    const put = (identity: number, answers: readonly Answer[]): ReadonlySet<AnswerMap> => {
-      const maps = new Set<AnswerMap>();
+    const put = (identity: number, answers: readonly Answer[]): ReadonlySet<AnswerSet> => {
+      const maps = new Set<AnswerSet>();
       const priority = priorityText(identity, number);
       for (const { map, rest, allow } of answers) {
-        maps.add(map);
-        elements.set(`${map}|${priority}${rest}`, `goto ${allow ? allowChain(slot.mode) : denyChain(slot.mode)}`);
+        elements.set(`${allow ? map : (`no_${map}` as const)}|${priority}${rest}`, '');
+        maps.add(allow ? map : `no_${map}`);
       }
       return maps;
     };
     const { fallback, podFallback } = saying;
-    const byIdentity = new Set<AnswerMap>();
+    const byIdentity = new Set<AnswerSet>();
     for (const [identity, answer] of saying.byIdentity) {
       const base = isPodIdentity(identity) ? (podFallback[4] === podFallback[6] ? podFallback[4] : null) : fallback;
       for (const map of put(identity, pairAnswers(table, answer, base))) byIdentity.add(map);
     }
     const allow = holdsOther(table, fallback);
     const anybody = put(0, againstDefault(table, fallback, allow));
-    const stage = (family: Family): { readonly maps: ReadonlySet<AnswerMap>; readonly allow: boolean } => {
+    const stage = (family: Family): { readonly maps: ReadonlySet<AnswerSet>; readonly allow: boolean } => {
       const own = podFallback[family];
       const allowed = holdsOther(table, own);
       return { maps: put(ANY_POD[family], againstDefault(table, own, allowed)), allow: allowed };
@@ -253,7 +253,6 @@ export class Slots {
       anyPod: distinct ? { 4: stage(4), 6: stage(6) } : null,
       anybody,
       allow,
-      ranges,
     };
     for (const key of slot.elements.keys()) if (!elements.has(key)) this.#put(key, null);
     for (const [key, value] of elements) if (slot.elements.get(key) !== value) this.#put(key, value);
@@ -271,12 +270,11 @@ export class Slots {
     this.#desired.set(key.slice(0, at), key.slice(at + 1), value);
   }
 
-  /** The chain of a slot over one family, which is wanted from now on. */
-  chainOf(slot: Slot, family: Family): string {
-    const name = `s${family}_${slot.number}`;
+  /** The chain of a slot, which is wanted from now on. */
+  chainOf(slot: Slot): string {
+    const name = `s_${slot.number}`;
     if (!this.#chains.has(name)) {
-      this.#chains.add(name);
-      for (const [chain, rules] of chainsOf(slot, family)) {
+      for (const [chain, rules] of chainsOf(slot)) {
         this.#chains.add(chain);
         this.#desired.setChain(chain, { hook: null, rules });
       }
@@ -287,7 +285,7 @@ export class Slots {
   /** Takes out chains that nothing leads to. */
   dropChains(): void {
     for (const name of [...this.#desired.content().chains.keys()]) {
-      if (/^[sp][46]_\d+$/.test(name) && !this.#chains.has(name)) this.#desired.setChain(name, null);
+      if (/^[spq]_\d+$/.test(name) && !this.#chains.has(name)) this.#desired.setChain(name, null);
     }
   }
 
@@ -334,54 +332,55 @@ export function allowChain(mode: Mode): string {
 }
 
 export function denyChain(mode: Mode): string {
+  // The way to itself is what denials ask about last: it must not lead there again.
+  if (mode === 'self4' || mode === 'self6') return 'drop_egress';
   return mode === 'ingress' ? 'deny_ingress' : 'deny_egress';
 }
 
-const LOOKUPS: Readonly<Record<AnswerMap, string>> = {
-  exact: 'meta priority . meta l4proto . th dport vmap @exact',
-  range: 'meta priority . meta l4proto . th dport vmap @range',
-  proto: 'meta priority . meta l4proto vmap @proto',
-  whole: 'meta priority vmap @whole',
+const KEYS: Readonly<Record<AnswerMap, string>> = {
+  exact: 'meta priority . meta l4proto . th dport',
+  range: 'meta priority . meta l4proto . th dport',
+  proto: 'meta priority . meta l4proto',
+  whole: 'meta priority',
 };
 
-function lookups(maps: ReadonlySet<AnswerMap>): readonly string[] {
-  return ANSWER_MAPS.filter((map) => maps.has(map)).map((map) => LOOKUPS[map]);
+function lookups(slot: Slot, sets: ReadonlySet<AnswerSet>): readonly string[] {
+  return ANSWER_MAPS.flatMap((map) => [
+    ...(sets.has(map) ? [`${KEYS[map]} @${map} goto ${allowChain(slot.mode)}`] : []),
+    ...(sets.has(`no_${map}`) ? [`${KEYS[map]} @no_${map} goto ${denyChain(slot.mode)}`] : []),
+  ]);
 }
 
-/** The chains of a slot over one family, by name; what the slot does not use is left out. */
-function chainsOf(slot: Slot, family: Family): readonly (readonly [string, readonly string[]])[] {
+/** The chains of a slot, by name; what the slot does not use is left out. The peer's identity is in the priority already. */
+function chainsOf(slot: Slot): readonly (readonly [string, readonly string[]])[] {
   const { features, number } = slot;
   if (features === null || number === null) return [];
   const end = (allow: boolean): string => `goto ${allow ? allowChain(slot.mode) : denyChain(slot.mode)}`;
-  const name = `s${family}_${number}`;
-  const anyPod = features.anyPod?.[family] ?? null;
+  const { anyPod } = features;
   const fallback = [
     ...(features.anybody.size > 0
-      ? [`meta priority set ${priorityText(0, number)}`, ...lookups(features.anybody)]
+      ? [`meta priority set ${priorityText(0, number)}`, ...lookups(slot, features.anybody)]
       : []),
     end(features.allow),
   ];
-  if (features.byIdentity.size === 0 && anyPod === null) return [[name, fallback]];
-  const peer = `${family === 4 ? 'ip' : 'ip6'} ${slot.mode === 'ingress' ? 'saddr' : 'daddr'}`;
-  const pods = `p${family}_${number}`;
+  if (features.byIdentity.size === 0 && anyPod === null) return [[`s_${number}`, fallback]];
   const rules = [
-    'meta priority set none',
-    ...(features.ranges ? [`meta priority set ${peer} map @ext${family}`] : []),
-    `meta priority set ${peer} map @id${family}`,
     `meta priority set meta priority | ${priorityText(0, number)}`,
-    ...lookups(features.byIdentity),
-    ...(anyPod === null ? [] : [`meta priority & 8000:0 == 8000:0 goto ${pods}`]),
+    ...lookups(slot, features.byIdentity),
+    ...(anyPod === null ? [] : [`meta priority & 8000:0 == 8000:0 goto p_${number}`]),
     ...fallback,
   ];
-  if (anyPod === null) return [[name, rules]];
-  const podRules = [
-    ...(anyPod.maps.size > 0
-      ? [`meta priority set ${priorityText(ANY_POD[family], number)}`, ...lookups(anyPod.maps)]
+  if (anyPod === null) return [[`s_${number}`, rules]];
+  const podRules = (family: Family): readonly string[] => [
+    ...(anyPod[family].maps.size > 0
+      ? [`meta priority set ${priorityText(ANY_POD[family], number)}`, ...lookups(slot, anyPod[family].maps)]
       : []),
-    end(anyPod.allow),
+    end(anyPod[family].allow),
   ];
+  // IPv4 has `p_N`, IPv6 `q_N`.
   return [
-    [name, rules],
-    [pods, podRules],
+    [`q_${number}`, podRules(6)],
+    [`p_${number}`, [`meta nfproto 10 goto q_${number}`, ...podRules(4)]],
+    [`s_${number}`, rules],
   ];
 }
