@@ -1,5 +1,5 @@
 /** Peer identities: one number for all addresses about which every subject of this node says the same. */
-import type { Family } from '../../base/ip.ts';
+import { type Family, parseIp } from '../../base/ip.ts';
 import type { CompiledProgram } from '../../engine/compiled/compile.ts';
 import type { TrafficId } from '../../engine/compiled/traffic.ts';
 import type { DesiredTable } from './desired.ts';
@@ -51,6 +51,13 @@ export class Identities {
   #ranges: readonly OutsideRange[] = [];
   readonly #rangeOf = new Map<Unit, OutsideRange>();
   #rangesChanged = false;
+  /** Ranges as they are in the table. */
+  #listed: Readonly<
+    Record<Family, readonly { readonly first: bigint; readonly last: bigint; readonly number: number }[]>
+  > = {
+    4: [],
+    6: [],
+  };
   readonly #touched = new Set<string>();
   readonly #gone = new Map<string, Gone>();
   #plainPods: Readonly<Record<Family, boolean>> = { 4: false, 6: false };
@@ -125,9 +132,6 @@ export class Identities {
     const held = slot.number === null ? undefined : this.#holders.get(slot.number);
     return { fallback: slot.fallback, podFallback: slot.podFallback, byIdentity: held ?? NOTHING };
   }
-
-  /** Numbers that ranges outside of the cluster have. */
-  #outside = new Set<number>();
 
   #settleSlots(peers: Peers, dirty: Set<Unit>): void {
     const forget = (slot: Slot): void => {
@@ -316,18 +320,18 @@ export class Identities {
   #writeRanges(): void {
     if (!this.#rangesChanged) return;
     this.#rangesChanged = false;
-    this.#outside = new Set();
     const wanted: Readonly<Record<Family, Map<string, string>>> = { 4: new Map(), 6: new Map() };
+    const listed: Record<Family, { first: bigint; last: bigint; number: number }[]> = { 4: [], 6: [] };
     let run: { family: Family; first: bigint; last: bigint; number: number } | null = null;
     const flush = (): void => {
       if (run === null) return;
       wanted[run.family].set(rangeKey(run.family, run.first, run.last), priorityText(run.number, 0));
+      listed[run.family].push(run);
       run = null;
     };
     for (const { family, first, last, unit } of this.#ranges) {
       const identity = this.#of.get(unit);
       const number = identity === undefined || identity.vector.size === 0 ? null : identity.number;
-      if (number !== null) this.#outside.add(number);
       if (run !== null && run.family === family && run.number === number && run.last + 1n === first) run.last = last;
       else {
         flush();
@@ -344,6 +348,7 @@ export class Identities {
       for (const [key, value] of wanted[family]) if (this.#desired.set(set, key, value)) changed = true;
       if (changed) this.#desired.tighten('ranges of addresses have changed');
     }
+    this.#listed = listed;
   }
 
   #writeAddresses(peers: Peers): void {
@@ -391,12 +396,14 @@ export class Identities {
   ): void {
     const gone = this.#gone.get(address);
     this.#gone.delete(address);
-    let from: number | null = before === undefined ? null : parsePriority(before).identity;
+    let from: number | null = before === undefined || before === 'none' ? null : parsePriority(before).identity;
     let vector: Vector | null = null;
     if (from === null && gone !== undefined && gone.generation === this.#desired.generation) {
       from = gone.number;
       vector = gone.vector;
     }
+    // Nobody knew the address: it was met as what the ranges outside of the cluster make of it.
+    from ??= this.#outsideNumber(address);
     const key = `${from}>${identity.number}/${family}`;
     let less = vector === null ? judged.get(key) : undefined;
     if (less === undefined) {
@@ -406,22 +413,32 @@ export class Identities {
     if (less) this.#desired.tighten(`${address} is somebody else`);
   }
 
-  #isLess(from: number | null, vector: Vector | null, to: Identity, family: Family): boolean {
+  #isLess(from: number, vector: Vector | null, to: Identity, family: Family): boolean {
     for (const slot of this.#slots.all()) {
       const { last, number } = slot;
       if (last === null || number === null) continue;
       const now = sayingFor(this.#now(slot), to.number, family);
-      if (from !== null) {
-        const was = vector?.get(number) ?? sayingFor(last, from, family);
-        if (!this.#slots.includes(now, was)) return true;
-        continue;
-      }
-      // Nobody knew the address: it was met as one outside of the cluster.
-      let was = last.fallback;
-      for (const outside of this.#outside) was = this.#slots.union(was, last.byIdentity.get(outside) ?? last.fallback);
+      const was = vector?.get(number) ?? sayingFor(last, from, family);
       if (!this.#slots.includes(now, was)) return true;
     }
     return false;
+  }
+
+  /** What the range of an address had before this settling; 0 if nothing special is said about it. */
+  #outsideNumber(address: string): number {
+    const ip = parseIp(address);
+    if (ip === null) return 0;
+    let low = 0;
+    let high = this.#listed[ip.family].length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const range = this.#listed[ip.family][middle];
+      if (range === undefined) return 0;
+      if (ip.value < range.first) high = middle - 1;
+      else if (ip.value > range.last) low = middle + 1;
+      else return range.number;
+    }
+    return 0;
   }
 }
 

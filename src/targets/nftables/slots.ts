@@ -293,10 +293,6 @@ export class Slots {
   includes(after: TrafficId, before: TrafficId): boolean {
     return this.#traffic === null || this.#traffic.subtract(before, after) === NO_TRAFFIC;
   }
-
-  union(a: TrafficId, b: TrafficId): TrafficId {
-    return this.#traffic === null ? a : this.#traffic.union(a, b);
-  }
 }
 
 function newSlot(
