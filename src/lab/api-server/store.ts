@@ -97,15 +97,33 @@ export function objectStore(options: { readonly history: number; readonly first?
     return then;
   };
 
+  /** The last list: the pages of one list ask for the same. */
+  const listed: {
+    last: {
+      readonly resource: string;
+      readonly namespace: string | null;
+      readonly at: number;
+      readonly objects: readonly JsonObject[];
+    } | null;
+  } = { last: null };
+
   return {
     revision: () => revision,
     get: (resource, namespace, name) => tables.get(resource)?.get(`${namespace}/${name}`),
-    list: (resource, namespace, at) => {
+    list: (resource, namespace, at = revision) => {
+      const { last } = listed;
+      if (last !== null && last.resource === resource && last.namespace === namespace && last.at === at) {
+        // Still refused where it is too old by now.
+        if (at !== revision) known(at);
+        return last.objects;
+      }
       const prefix = namespace === null ? '' : `${namespace}/`;
-      return [...tableAt(resource, at ?? revision)]
+      const objects = [...tableAt(resource, at)]
         .filter(([key]) => key.startsWith(prefix))
         .sort(([a], [b]) => byText(a, b))
         .map(([, object]) => object);
+      listed.last = { resource, namespace, at, objects };
+      return objects;
     },
     put: (resource, namespace, name, object) => {
       let table = tables.get(resource);
