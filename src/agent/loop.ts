@@ -71,7 +71,7 @@ const MOST_LATENCIES = 1000;
 /** For nodes that come and go, everything is compiled anew at most one part in so many of the time. */
 const NODES_SHARE = 10;
 /** Reading the table back may take one part in so many of the time. */
-const READING_SHARE = 200;
+const READING_SHARE = 50;
 
 /** A loop that has not been started. */
 export function syncLoop(options: LoopOptions): Loop {
