@@ -48,9 +48,16 @@ function check(title, command, ...args) {
   return fine;
 }
 
-/** @param {readonly string[]} filters */
-function unitTests(filters) {
-  const fine = run('tests', 'vitest', ['run', ...filters]);
+/** Tests that bring up machines of their own, one after another: side by side they would starve each other of time. */
+const MACHINES = ['test/agent', 'test/e2e', 'test/faults', 'test/lab', 'test/lab-conformance', 'test/probe'];
+
+/**
+ * @param {string} title
+ * @param {readonly string[]} args
+ */
+function vitest(title, args) {
+  rmSync(summaryFile, { force: true });
+  const fine = run(title, 'vitest', ['run', ...args]);
   /** @type {import('../test/support/summary-reporter.ts').Summary} */
   let summary;
   try {
@@ -85,7 +92,15 @@ run('system packages', 'sh', ['scripts/system-packages.sh']);
 if (check('set-up and first start', './rampart', '--version')) {
   check('types', 'tsc', '-b');
   check('format and lint', 'biome', 'check', '.');
-  unitTests(process.argv.slice(2));
+  const filters = process.argv.slice(2);
+  if (filters.length > 0) vitest('tests', filters);
+  else {
+    vitest(
+      'tests',
+      MACHINES.flatMap((folder) => ['--exclude', `${folder}/**`]),
+    );
+    vitest('tests on machines of their own', ['--no-file-parallelism', ...MACHINES.map((folder) => `${folder}/`)]);
+  }
 }
 
 console.log('');
