@@ -28,6 +28,8 @@ export interface Sent {
   /** Denials that the kernel itself has said, of so many. */
   readonly denials: { readonly recorded: number; readonly of: number };
   readonly askedAgain: number;
+  /** Of these, how many for a denial that no node had said. */
+  readonly unsaidAtFirst: number;
   readonly seconds: number;
 }
 
@@ -94,6 +96,7 @@ export async function sendFlows(
   const again = [...plan.keys()].filter(
     (i) => seen[i]?.agrees !== true || plan[i]?.tries.some((one) => unsaid.has(one)),
   );
+  const agreedAtFirst = new Set([...seen.keys()].filter((i) => seen[i]?.agrees === true));
   if (again.length > 0) {
     const trace = labTracer(lab, world, { timeoutMs: patienceMs, signal });
     const repeated = await ask(
@@ -118,6 +121,7 @@ export async function sendFlows(
     attempts: plan.reduce((sum, { tries }) => sum + tries.length, 0),
     denials: { recorded: denials.size - unsaid.size, of: denials.size },
     askedAgain: again.length,
+    unsaidAtFirst: again.filter((i) => agreedAtFirst.has(i)).length,
     seconds: Math.round(performance.now() - begun) / 1000,
   };
 }

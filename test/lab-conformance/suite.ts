@@ -1,4 +1,4 @@
-/** Every flow of the vectors as packets between pods of labs, past agents and the kernel. */
+/** Vectors as packets between pods of labs, past agents and the kernel. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -19,57 +19,53 @@ import {
   groupCases,
   isPolicy,
   labObjects,
-  sampleOf,
   type VectorCase,
 } from './vectors.ts';
 
-const why = missingLab();
-if (why !== null) console.log(`skipped: vectors in labs (${why})`);
-const able = why === null && hasVectors();
-const ALL = process.env.RAMPART_ALL_CYCLONUS === '1';
+/** Declares the tests of a suite: a lab for each group of cases, a test for each case, and one for how many flows there were. */
+export function suiteInLabs(
+  suite: string,
+  choose: (cases: readonly VectorCase[]) => readonly VectorCase[],
+  /** As counted in the vectors' own text. */
+  expected: { readonly flows: number; readonly skipped: number },
+): void {
+  const why = missingLab();
+  if (why !== null) console.log(`skipped: ${suite} in labs (${why})`);
+  const able = why === null && hasVectors();
+  const tally = new Map<string, number>();
+  const count = (what: string, more: number): void => {
+    tally.set(what, (tally.get(what) ?? 0) + more);
+  };
+  let slowest = { id: '', seconds: 0 };
+  const changed = (id: string, seconds: number): void => {
+    if (seconds > slowest.seconds) slowest = { id, seconds };
+  };
 
-const tally = new Map<string, number>();
-let slowest = { id: '', seconds: 0 };
-
-function count(what: string, more: number): void {
-  tally.set(what, (tally.get(what) ?? 0) + more);
-}
-
-afterAll(async () => {
-  for (const [what, many] of tally) console.log(`sent ${what}: ${Math.round(many * 10) / 10}`);
-  console.log(`slowest change: ${slowest.seconds.toFixed(1)} s (${slowest.id})`);
-  await downAll();
-});
-
-describe.runIf(able)('the kernel does what vectors expect', () => {
-  const suites = new Map([
-    ['k8s-e2e', able ? flowCases('k8s-e2e') : []],
-    ['cnp-docs', able ? flowCases('cnp-docs') : []],
-    ['cyclonus', able ? cyclonus() : []],
-  ]);
-  for (const [suite, cases] of suites) {
-    describe.each(groupCases(cases).map((group) => [group.first.id, group] as const))(`lab of %s`, (_, group) => {
-      inOneLab(suite, group);
-    });
-  }
-
-  test('there were as many as there are', () => {
-    // From the vectors' own text: 4752 flows, 216 of them SCTP; 237 flows, 6 of them SCTP.
-    expect([tally.get('k8s-e2e flows'), tally.get('k8s-e2e flows skipped (SCTP)')]).toEqual([4752 - 216, 216]);
-    expect([tally.get('cnp-docs flows'), tally.get('cnp-docs flows skipped (SCTP)')]).toEqual([237 - 6, 6]);
-    // Two of three protocols of 59 628 flows.
-    if (ALL) expect(tally.get('cyclonus flows')).toBe(39_752);
-    else expect(tally.get('cyclonus flows')).toBeGreaterThan(23 * 288 - 1);
+  afterAll(async () => {
+    if (tally.size === 0) return;
+    const lines = [...tally].map(([what, many]) => `  ${what}: ${Math.round(many * 10) / 10}`);
+    const last = `  slowest change: ${slowest.seconds.toFixed(1)} s (${slowest.id})`;
+    console.log([`${suite} in labs:`, ...lines, last].join('\n'));
+    await downAll();
   });
-});
 
-function cyclonus(): readonly VectorCase[] {
-  const cases = flowCases('cyclonus');
-  return ALL ? cases : sampleOf(cases);
+  describe.runIf(able)(`the kernel does what ${suite} expects`, () => {
+    const groups = able ? groupCases(choose(flowCases(suite))) : [];
+    describe.each(groups.map((group) => [group.first.id, group] as const))('lab of %s', (_, group) => {
+      inOneLab(group, count, changed);
+    });
+    test('there were as many flows as there are', () => {
+      expect([tally.get('flows'), tally.get('flows skipped (SCTP)')]).toEqual([expected.flows, expected.skipped]);
+    });
+  });
 }
 
 /** One lab, changed from case to case by its API server. */
-function inOneLab(suite: string, group: CaseGroup): void {
+function inOneLab(
+  group: CaseGroup,
+  count: (what: string, more: number) => void,
+  changed: (id: string, seconds: number) => void,
+): void {
   const ports = askedPorts(group);
   let lab: LabSession;
   let client: KubeClient;
@@ -106,9 +102,9 @@ function inOneLab(suite: string, group: CaseGroup): void {
       throw new Error(`the lab did not change; its agents said last:\n${lastWords(lab)}`, { cause: error });
     });
     held = next;
-    const changed = performance.now();
-    const seconds = (changed - begun) / 1000;
-    if (seconds > slowest.seconds) slowest = { id: one.id, seconds };
+    const then = performance.now();
+    const seconds = (then - begun) / 1000;
+    changed(one.id, seconds);
     const view = await lookAt(lab);
     const asked = one.flows.filter(({ protocol }) => protocol !== 'SCTP');
     const end = (text: string): string => (one.hasBlocks ? inFamily4(text, view.world) : text);
@@ -117,13 +113,14 @@ function inOneLab(suite: string, group: CaseGroup): void {
       allowed,
     }));
     count('seconds of changing', seconds);
-    count('seconds of reading back', (performance.now() - changed) / 1000);
+    count('seconds of reading back', (performance.now() - then) / 1000);
     const sent = await sendFlows(lab, view, expected);
-    count(`${suite} flows`, asked.length);
-    count(`${suite} flows skipped (SCTP)`, one.flows.length - asked.length);
-    count(`${suite} connections`, sent.attempts);
-    count(`${suite} connections denied, and said so by the kernel`, sent.denials.recorded);
+    count('flows', asked.length);
+    count('flows skipped (SCTP)', one.flows.length - asked.length);
+    count('connections', sent.attempts);
+    count('connections denied, and said so by the kernel', sent.denials.recorded);
     count('flows asked again', sent.askedAgain);
+    count('of these, denials not said at first', sent.unsaidAtFirst);
     count('seconds of sending', sent.seconds);
     expect(sent.problems.slice(0, 10)).toEqual([]);
   });
