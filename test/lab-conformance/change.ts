@@ -145,7 +145,7 @@ async function hearOf(lab: LabSession, node: string): Promise<Heard> {
 
 function metricsOf(socketPath: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = get({ socketPath, path: '/metrics', timeout: 20_000 }, (response) => {
+    const request = get({ socketPath, path: '/metrics', timeout: TIMEOUT_MS }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
