@@ -59,7 +59,7 @@ export function guard(peer = 'friend', name = 'guard'): JsonObject {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { name, namespace: 'a' },
+    metadata: { name, namespace: 'a', uid: `uid-${name}` },
     spec: {
       podSelector: { matchLabels: { app: 'server' } },
       policyTypes: ['Ingress'],
@@ -86,7 +86,7 @@ export function blockPolicy(name: string, subject: string, count: number, seed =
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { name, namespace: 'a' },
+    metadata: { name, namespace: 'a', uid: `uid-${name}` },
     spec: {
       podSelector: { matchLabels: { app: subject } },
       policyTypes: ['Ingress'],

@@ -58,7 +58,7 @@ export interface Place {
   start(command: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }>;
   /** Arguments that run a program there, and end it with this process. */
   inside(command: readonly string[]): readonly string[];
-  /** Gives `address` and its IPv6 neighbour of a pod to another one. */
+  /** Takes the addresses of a pod from it; another one has them from now on, instead of its own. */
   move(from: string, to: string): void;
   close(): Promise<void>;
 }
@@ -116,16 +116,25 @@ export async function makePlace(names: readonly string[]): Promise<Place> {
       inside: (command) => ['setpriv', '--pdeathsig', 'KILL', 'nsenter', `--net=/proc/${pid}/ns/net`, ...command],
       move(from, to) {
         const { address, address6, index, pid: old } = pod(from);
-        const { pid: next, index: other } = pod(to);
+        const { address: own, address6: own6, pid: next, index: other } = pod(to);
         runIn(old, ['sh', '-ec', `ip addr del ${address}/32 dev eth0; ip addr del ${address6}/128 dev eth0`]);
         run([
           'sh',
           '-ec',
-          `ip route replace ${address}/32 dev p${other}; ip -6 route replace ${address6}/128 dev p${other}
-          ip neigh replace ${address} lladdr ${mac(other, 1)} dev p${other}; ip -6 neigh replace ${address6} lladdr ${mac(other, 1)} dev p${other}
+          `
+          ip route replace ${address}/32 dev p${other}; ip -6 route replace ${address6}/128 dev p${other}
+          ip neigh replace ${address} lladdr ${mac(other, 1)} dev p${other}
+          ip -6 neigh replace ${address6} lladdr ${mac(other, 1)} dev p${other}
           ip neigh del ${address} dev p${index}; ip -6 neigh del ${address6} dev p${index}`,
         ]);
-        runIn(next, ['sh', '-ec', `ip addr add ${address}/32 dev eth0; ip addr add ${address6}/128 dev eth0 nodad`]);
+        // The new one first: routes go with the last address of a link.
+        runIn(next, [
+          'sh',
+          '-ec',
+          `
+          ip addr add ${address}/32 dev eth0; ip addr add ${address6}/128 dev eth0 nodad
+          ip addr del ${own}/32 dev eth0; ip addr del ${own6}/128 dev eth0`,
+        ]);
       },
       close: end,
     };
@@ -179,7 +188,7 @@ const NODE_SCRIPT = `
   ip link set lo up; ip addr add ${NODE_ADDRESS}/32 dev lo
   for key in ipv4/ip_forward ipv6/conf/all/forwarding; do echo 1 > /proc/sys/net/$key; done
   cd /proc/sys/net/netfilter
-  echo 2 > nf_conntrack_udp_timeout; echo 2 > nf_conntrack_tcp_timeout_close; echo 2 > nf_conntrack_tcp_timeout_time_wait
+  echo 10 > nf_conntrack_udp_timeout; echo 2 > nf_conntrack_tcp_timeout_close; echo 2 > nf_conntrack_tcp_timeout_time_wait
 `;
 
 function mac(index: number, side: 0 | 1): string {

@@ -8,6 +8,8 @@ export type Question =
       readonly protocol: Protocol;
       readonly target: string;
       readonly everyMs: number;
+      /** The end of the one who asks. */
+      readonly port?: number;
     }
   | { readonly kind: 'streams' }
   | { readonly kind: 'end-streams' }
@@ -17,6 +19,8 @@ export type Question =
       readonly target: string;
       readonly port: number;
       readonly timeoutMs: number;
+      /** The address to ask from. */
+      readonly from?: string;
     }
   | { readonly kind: 'received' }
   | { readonly kind: 'kernel' };

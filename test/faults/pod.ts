@@ -153,7 +153,8 @@ interface Stream {
   end(): void;
 }
 
-function startStream(name: string, protocol: 'tcp' | 'udp', target: string, everyMs: number): Promise<Stream> {
+function startStream(question: Extract<Question, { readonly kind: 'stream' }>): Promise<Stream> {
+  const { name, protocol, target, everyMs, port = 0 } = question;
   let sent = 0;
   let echoed = 0;
   let highest = -1;
@@ -187,7 +188,7 @@ function startStream(name: string, protocol: 'tcp' | 'udp', target: string, ever
     socket.on('error', () => undefined);
     socket.on('message', heard);
     return new Promise((resolve) => {
-      socket.bind(0, () => {
+      socket.bind(port, () => {
         const timer = setInterval(() => socket.send(next(), ECHO_PORT, target), everyMs);
         const end = (): void => {
           clearInterval(timer);
@@ -197,7 +198,7 @@ function startStream(name: string, protocol: 'tcp' | 'udp', target: string, ever
       });
     });
   }
-  const socket = connect({ host: target, port: ECHO_PORT, noDelay: true });
+  const socket = connect({ host: target, port: ECHO_PORT, noDelay: true, ...(port === 0 ? {} : { localPort: port }) });
   let rest: Buffer = Buffer.alloc(0);
   socket.on('data', (chunk) => {
     rest = Buffer.concat([rest, chunk]);
@@ -226,10 +227,11 @@ function startStream(name: string, protocol: 'tcp' | 'udp', target: string, ever
 }
 
 /** `open`, `refused`, or `silent` after the time. */
-function attempt(protocol: 'tcp' | 'udp', target: string, port: number, timeoutMs: number): Promise<string> {
+function attempt(question: Extract<Question, { readonly kind: 'try' }>): Promise<string> {
+  const { protocol, target, port, timeoutMs, from } = question;
   return new Promise((resolve) => {
     if (protocol === 'tcp') {
-      const socket = connect({ host: target, port });
+      const socket = connect({ host: target, port, ...(from === undefined ? {} : { localAddress: from }) });
       const say = (word: string): void => {
         clearTimeout(timer);
         socket.destroy();
@@ -283,7 +285,7 @@ async function answer(question: Question): Promise<unknown> {
       return report;
     }
     case 'stream':
-      streams.push(await startStream(question.name, question.protocol, question.target, question.everyMs));
+      streams.push(await startStream(question));
       return null;
     case 'streams':
       return streams.map((stream) => stream.report());
@@ -291,7 +293,7 @@ async function answer(question: Question): Promise<unknown> {
       for (const stream of streams.splice(0)) stream.end();
       return null;
     case 'try':
-      return attempt(question.protocol, question.target, question.port, question.timeoutMs);
+      return attempt(question);
     case 'received':
       return [...received].map(([from, entry]): ReceivedReport => ({ from, ...entry }));
     case 'kernel':
