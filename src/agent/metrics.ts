@@ -30,6 +30,7 @@ const FAST = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 
 const SLOW = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300];
 /** Reading counters makes nft look at the whole table: scrapes that follow each other share an answer. */
 const COUNTERS_AGE_MS = 5000;
+const COUNTERS_PATIENCE_MS = 2000;
 
 /** Makes the agent's metrics; `default` adds those of the process. */
 export function agentMetrics(sources: MetricsSources, options: { readonly default: boolean }): Metrics {
@@ -138,7 +139,11 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     contentType: registry.contentType,
     async render() {
       readLevels();
-      await readCounters();
+      // nft may hang, and then old counters are better than none.
+      await Promise.race([
+        readCounters(),
+        new Promise<void>((wake) => void sources.clock.after(COUNTERS_PATIENCE_MS, wake)),
+      ]);
       return registry.metrics();
     },
     observer: {

@@ -191,9 +191,9 @@ async function readLive(options: InputOptions, shell: Shell): Promise<Objects> {
   }
 }
 
-/** Gives objects their meaning. */
-export function understand(read: Objects): Loaded {
-  const input = inputOf(read.objects, { missing: read.live?.missing ?? [], stored: read.live !== null });
+/** Gives objects their meaning; what an API server has `stored` counts, whatever is wrong with it. */
+export function understand(read: Objects, stored: boolean = read.live !== null): Loaded {
+  const input = inputOf(read.objects, { missing: read.live?.missing ?? [], stored });
   let index: ClusterIndex | null = null;
   const warnings = read.live === null ? [] : enforcementWarnings(read.live.cni, input.program);
   return {

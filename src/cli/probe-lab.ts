@@ -44,7 +44,7 @@ export async function probeLab(options: ProbeCommandOptions, shell: Shell): Prom
 export async function objectsOfLab(session: LabSession, signal: AbortSignal): Promise<Loaded> {
   const { objects, diagnostics } = await readFrom(await session.connection(), { signal });
   // Who enforces policies in a lab is no question.
-  return { ...understand({ objects, diagnostics, live: null }), live: null };
+  return understand({ objects, diagnostics, live: null }, true);
 }
 
 /** Asks, with the pods of the lab, and answers. */

@@ -22,7 +22,10 @@ interface Compared {
 
 function compare(before: Input, after: Input): Compared {
   const traffic = new TrafficTable();
-  const side = ({ program, cluster }: Input) => ({ program: new CompiledProgram(program, cluster, { traffic }), cluster });
+  const side = ({ program, cluster }: Input) => ({
+    program: new CompiledProgram(program, cluster, { traffic }),
+    cluster,
+  });
   const [old, now] = [side(before), side(after)];
   return {
     report: diff(old, now),

@@ -239,10 +239,7 @@ describe.runIf(hasKernel())('content, rendered, loaded by nft, listed and parsed
       comment: null,
       counters: [],
       sets: new Map([
-        [
-          'range',
-          { declaration, elements: new Map(ports.map((port) => [`1:1 . 6 . ${port}-${port + 12}`, ''])) },
-        ],
+        ['range', { declaration, elements: new Map(ports.map((port) => [`1:1 . 6 . ${port}-${port + 12}`, ''])) }],
       ]),
       chains: new Map(),
     };
