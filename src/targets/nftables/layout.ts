@@ -160,7 +160,7 @@ function dropRules(options: LayoutOptions, direction: 'ingress' | 'egress'): rea
     ...(log === null
       ? []
       : [
-          `limit rate ${log.perSecond}/second burst ${2 * log.perSecond} packets log prefix "${prefix}" group ${log.group} snaplen 64`,
+          `limit rate ${log.perSecond}/second burst ${2 * log.perSecond} packets log prefix "${prefix}" group ${log.group} snaplen 64 queue-threshold 1`,
         ]),
     ...(options.deny === 'reject' ? ['meta l4proto 6 reject with tcp reset', 'reject with icmpx 3'] : ['drop']),
   ];
