@@ -124,11 +124,12 @@ describe('stream', () => {
       for (let i = 0; i < 64; i++) stream.raw(`${'x'.repeat(1023)}\n`.repeat(1024));
       return () => stream.pending();
     };
-    const stuck = client.stream('/stuck', () => new Promise<void>(() => undefined));
+    const slow = { idleMs: 60_000 };
+    const stuck = client.stream('/stuck', () => new Promise<void>(() => undefined), undefined, slow);
     const untaken = await pour('list /stuck');
-    const free = client.stream('/free', () => undefined);
+    const free = client.stream('/free', () => undefined, undefined, slow);
     const taken = await pour('list /free');
-    await expect.poll(taken, { timeout: 10_000 }).toBe(0);
+    await expect.poll(taken, { timeout: 30_000 }).toBe(0);
     expect(untaken()).toBeGreaterThan(48 * 1024 * 1024);
     client.close();
     expect((await failure(free)).code).toBe('interrupted');
