@@ -92,7 +92,7 @@ export function startAgent(place: Place, choices: AgentChoices): AgentProcess {
         .filter((row) => row.includes(labels))
         .reduce((sum, row) => sum + Number(row.slice(row.lastIndexOf(' '))), 0);
     },
-    async ready(ms = 20_000) {
+    async ready(ms = 60_000) {
       await until(
         'the agent is ready',
         async () => {

@@ -1,18 +1,19 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ownCommand } from '../../src/lab/box/programs.ts';
+import { findProgram, ownCommand } from '../../src/lab/box/programs.ts';
 import type { JsonObject } from '../../src/manifest/object.ts';
 import { DEFAULT_LAYOUT } from '../../src/targets/nftables/layout.ts';
 import { type AgentProcess, startAgent } from './agent-process.ts';
 import { blockPolicy, type Cluster, localPod, makeCluster, remotePods, untilRight } from './cluster.ts';
 import { figures } from './figures.ts';
 import { memoryGroup } from './memory-group.ts';
-import { arrivals, makePlace, missingPlace, type Place, type PlacePod, pause, underLoad } from './place.ts';
+import { arrivals, makePlace, missingPlace, type Place, type PlacePod, pause, underLoad, until } from './place.ts';
 import { CONNECT_PORT, type StreamReport } from './pod-protocol.ts';
 
 const NAMES = ['server', 'friend', 'foe', 'other'];
 
-describe.skipIf(missingPlace() !== null)('death and birth of the agent', () => {
+describe.skipIf(missingPlace() !== null)('death and birth of the agent', { timeout: 240_000 }, () => {
   let place: Place;
   let cluster: Cluster;
 
@@ -52,25 +53,35 @@ describe.skipIf(missingPlace() !== null)('death and birth of the agent', () => {
 
   test('kill -9 of agent and nft, again and again while they write, opens and cuts nothing, and it ends right', async () => {
     let agent = await begin();
-    const flags = ['--coalesce', '0ms'];
+    const flags = ['--coalesce', '0ms', '--nft', mortalNft(place.folder)];
     let agentsKilled = 0;
     let nftKilled = 0;
     let killedWriting = 0;
+    const kill = join(place.folder, 'kill');
     const blocks = (seed: number): JsonObject => blockPolicy('blocks', 'other', 1500, seed);
     const traffic = await underLoad(place, {}, async () => {
-      for (let round = 0; round < 4; round++) {
-        for (let i = 0; i < 6; i++) {
-          cluster.put(blocks(round * 10 + i), localPod('other', 3, { app: 'other', turn: `${i}` }));
-          nftKilled += await killNft(agent, 30 + ((i * 37) % 90));
-        }
-        cluster.put(blocks(round * 10 + 7));
-        await pause(20 + ((round * 53) % 120));
-        if (childrenOf(agent.pid).length > 0) killedWriting++;
+      for (let round = 0; round < 3; round++) {
         await agent.kill('SIGKILL');
         agentsKilled++;
         agent = startAgent(place, { server: cluster.server, flags });
         await agent.ready();
+        const killed = (): number => agent.log.filter(({ msg }) => msg === 'nft was ended by SIGKILL').length;
+        for (const [i, seconds] of [0.001 * round, 0.004 * round + 0.004].entries()) {
+          writeFileSync(kill, `${seconds}`);
+          cluster.put(blocks(round * 10 + i), localPod('other', 3, { app: 'other', turn: `${round} ${i}` }));
+          await until('nft was killed', () => (killed() > i ? true : null));
+        }
+        rmSync(kill);
+        nftKilled += killed();
+        cluster.put(blocks(round * 10 + 7));
+        // As soon as it has begun to write, or some way into that.
+        await until('it writes', () => (childrenOf(agent.pid).length > 0 ? true : null));
+        await pause(round * 4);
+        if (childrenOf(agent.pid).length > 0) killedWriting++;
       }
+      await agent.kill('SIGKILL');
+      agent = startAgent(place, { server: cluster.server });
+      await agent.ready();
     });
     const ms = await untilRight(place, cluster);
     figures('kill -9 while writing', {
@@ -81,8 +92,9 @@ describe.skipIf(missingPlace() !== null)('death and birth of the agent', () => {
       ...traffic,
     });
     expect(traffic).toMatchObject({ openedWrongly: 0, cutWrongly: 0 });
-    expect(nftKilled).toBeGreaterThan(3);
-    expect(agentsKilled).toBe(4);
+    expect(nftKilled).toBeGreaterThanOrEqual(6);
+    expect(agentsKilled).toBe(3);
+    expect(killedWriting).toBeGreaterThan(1);
   });
 
   test('an upgrade replaces the table of another version in one transaction, under load and live streams', async () => {
@@ -203,21 +215,19 @@ function childrenOf(pid: number): readonly number[] {
   }
 }
 
-/** Kills what the agent has started within `ms`, once. */
-async function killNft(agent: AgentProcess, ms: number): Promise<number> {
-  const end = performance.now() + ms;
-  while (performance.now() < end) {
-    for (const child of childrenOf(agent.pid)) {
-      // Some way into its work.
-      await pause(Math.random() * 25);
-      try {
-        process.kill(child, 'SIGKILL');
-        return 1;
-      } catch {
-        // It was quicker.
-      }
-    }
-    await pause(2);
-  }
-  return 0;
+/** nft, but while there is a file `kill` it is killed so many seconds after its start. */
+function mortalNft(folder: string): string {
+  const path = join(folder, 'nft');
+  const real = findProgram('nft', process.env) ?? 'nft';
+  const script = `#!/bin/sh
+[ -e ${folder}/kill ] || exec ${real} "$@"
+exec 3<&0
+${real} "$@" <&3 &
+sleep "$(cat ${folder}/kill)"
+kill -9 $!
+kill -9 $$
+`;
+  writeFileSync(path, script);
+  chmodSync(path, 0o755);
+  return path;
 }

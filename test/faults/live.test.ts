@@ -116,6 +116,26 @@ describe.skipIf(missingPlace() !== null)('live connections', () => {
     await cut(() => cluster.put(guard()), place.pod('foe'));
   });
 
+  test('answers that a server goes on sending to one who says nothing more are not cut: a limit', async () => {
+    await begin();
+    await friend.ask({
+      ...{ kind: 'stream', name: 'udp', protocol: 'udp', target: server.address },
+      ...{ everyMs: 20, port: 7000, most: 3 },
+    });
+    await server.ask({ kind: 'push', target: friend.address, port: 7000, everyMs: EVERY_MS });
+    await pause(300);
+    await commitOf(() => cluster.put(guard('nobody')));
+    const [then] = await streams(friend);
+    await pause(500);
+    const [now] = await streams(friend);
+    figures('answers without questions', { heardAfterTheCut: (now?.echoed ?? 0) - (then?.echoed ?? 0), in: '500 ms' });
+    // Were this 0, the table of faults and the guide could promise more.
+    expect((now?.echoed ?? 0) - (then?.echoed ?? 0)).toBeGreaterThan(10);
+    expect(
+      await friend.ask({ kind: 'try', protocol: 'udp', target: server.address, port: ECHO_PORT, timeoutMs: 300 }),
+    ).toBe('silent');
+  });
+
   test('changes that loosen, or concern others, disturb no live connection', async () => {
     await begin();
     const before = await lostSegments(friend);

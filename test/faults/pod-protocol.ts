@@ -10,7 +10,11 @@ export type Question =
       readonly everyMs: number;
       /** The end of the one who asks. */
       readonly port?: number;
+      /** After so many messages he only listens. */
+      readonly most?: number;
     }
+  /** Sends from the echoing port, unasked, until the pod ends. */
+  | { readonly kind: 'push'; readonly target: string; readonly port: number; readonly everyMs: number }
   | { readonly kind: 'streams' }
   | { readonly kind: 'end-streams' }
   | {

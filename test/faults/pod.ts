@@ -37,6 +37,8 @@ function receive(from: string, message: Buffer): void {
   entry.lastSentAt = Math.max(entry.lastSentAt, message.readDoubleLE(8));
 }
 
+let echoing: UdpSocket | null = null;
+
 function serve(): void {
   createServer((socket) => socket.on('error', () => undefined).resume()).listen(CONNECT_PORT, '::');
   createServer({ noDelay: true }, (socket) => {
@@ -56,6 +58,7 @@ function serve(): void {
       if (message.length === MESSAGE) receive(`udp ${address}`, message);
       socket.send(message, port, address);
     });
+    if (type === 'udp4') echoing = socket;
     socket.bind(ECHO_PORT, type === 'udp4' ? '0.0.0.0' : '::');
   }
 }
@@ -154,7 +157,7 @@ interface Stream {
 }
 
 function startStream(question: Extract<Question, { readonly kind: 'stream' }>): Promise<Stream> {
-  const { name, protocol, target, everyMs, port = 0 } = question;
+  const { name, protocol, target, everyMs, port = 0, most = Number.POSITIVE_INFINITY } = question;
   let sent = 0;
   let echoed = 0;
   let highest = -1;
@@ -189,7 +192,9 @@ function startStream(question: Extract<Question, { readonly kind: 'stream' }>): 
     socket.on('message', heard);
     return new Promise((resolve) => {
       socket.bind(port, () => {
-        const timer = setInterval(() => socket.send(next(), ECHO_PORT, target), everyMs);
+        const timer = setInterval(() => {
+          if (sent < most) socket.send(next(), ECHO_PORT, target);
+        }, everyMs);
         const end = (): void => {
           clearInterval(timer);
           socket.close();
@@ -286,6 +291,9 @@ async function answer(question: Question): Promise<unknown> {
     }
     case 'stream':
       streams.push(await startStream(question));
+      return null;
+    case 'push':
+      setInterval(() => echoing?.send(Buffer.alloc(MESSAGE), question.port, question.target), question.everyMs);
       return null;
     case 'streams':
       return streams.map((stream) => stream.report());
