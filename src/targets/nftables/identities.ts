@@ -377,10 +377,9 @@ export class Identities {
       const family = set === 'id6' ? 6 : 4;
       const listed = identity.vector.size > 0 || plain[family];
       const before = this.#desired.elements(set).get(address);
-      if (!this.#desired.set(set, address, listed ? priorityText(identity.number, 0) : null)) {
-        this.#gone.delete(address);
-        continue;
-      }
+      const changed = this.#desired.set(set, address, listed ? priorityText(identity.number, 0) : null);
+      // An address that went away and comes back unlisted is no change of the set, but of what it is met with.
+      if (!changed && !this.#gone.has(address)) continue;
       this.#judgeMove(address, before, identity, family, judged);
     }
     this.#touched.clear();

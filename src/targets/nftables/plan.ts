@@ -1,5 +1,5 @@
 import { INTERVAL_BATCH, renderTable } from './render.ts';
-import type { ChainContent, TableContent } from './table.ts';
+import type { ChainContent, SetDeclaration, TableContent } from './table.ts';
 
 /** What the kernel has where it differs from what is wanted; `null` for what it lacks. */
 export interface Journal {
@@ -40,6 +40,12 @@ export function transactionText(wanted: TableContent, journal: Journal): string 
   for (const [name, changes] of journal.elements) {
     const set = wanted.sets.get(name);
     if (set === undefined) continue;
+    if (isFlushed(set.declaration, changes)) {
+      out.push(`flush ${set.declaration.kind} ${table} ${name}`);
+      const all = [...set.elements].map(([key, value]) => (value === '' ? key : `${key} : ${value}`));
+      push(additions, `add element ${table} ${name}`, all, INTERVAL_BATCH);
+      continue;
+    }
     const first: string[] = [];
     const last: string[] = [];
     const added: string[] = [];
@@ -57,6 +63,16 @@ export function transactionText(wanted: TableContent, journal: Journal): string 
   for (const name of gone) out.push(`flush chain ${table} ${name}`);
   for (const name of gone) out.push(`delete chain ${table} ${name}`);
   return out.length === 0 ? '' : `${out.join('\n')}\n`;
+}
+
+/** nft 1.0.6 takes intervals out one by one, and looks through all of them each time: 7,000 take half a minute. */
+const MOST_INTERVALS_OUT = 200;
+
+function isFlushed({ interval, type }: SetDeclaration, changes: ReadonlyMap<string, string | null>): boolean {
+  if (!interval || type.includes(' . ') || changes.size <= MOST_INTERVALS_OUT) return false;
+  let out = 0;
+  for (const found of changes.values()) if (found !== null) out++;
+  return out > MOST_INTERVALS_OUT;
 }
 
 function push(out: string[], command: string, elements: readonly string[], batch: number): void {
