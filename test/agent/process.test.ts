@@ -254,11 +254,12 @@ describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
     await n1.put(ingressPolicy('web', 'web', 'other', 80));
     await until(() => enforced() === 'no yes');
     expect(await agent.get('/readyz')).toBe('ok');
+    await until(async () => (await eventsOn('db')).length > 0);
     const [said] = await eventsOn('db');
     expect(said).toMatchObject({ reason: 'EnforcementFailed', source: { host: 'n1' }, type: 'Warning' });
     await n1.put(ingressPolicy('db', 'db', 'client', 667));
     await until(() => n1.passes(CLIENT, '10.0.0.2', 667));
-    expect(await agent.metric('rampart_agent_policies_failed')).toBe(0);
+    await until(async () => (await agent.metric('rampart_agent_policies_failed')) === 0);
   });
 
   it('guards a starting pod by what the CNI plugin has noted, before the API server knows its address', async () => {
