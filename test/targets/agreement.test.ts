@@ -136,6 +136,14 @@ describe('the tables of all nodes', () => {
             }
             expect(disagreements(now.cluster, now.program, compilers, salt + i, tally)).toEqual([]);
           }
+          // An agent that starts anew finds the table and has nothing to change, whatever its history.
+          for (const before of compilers) {
+            const again = new NodeCompiler({ node: before.node, layout: DEFAULT_LAYOUT });
+            again.desired.rebase(before.desired.content());
+            again.load(now.cluster, now.program);
+            again.settle();
+            if (again.desired.pending()) expect(again.desired.transaction().text).toBe('');
+          }
         },
       ),
       { numRuns: RUNS, seed: 12 },

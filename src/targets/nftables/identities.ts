@@ -212,9 +212,14 @@ export class Identities {
       const known = this.#byKey.get(key);
       if (known !== undefined) vacated.delete(known);
     }
-    for (const [key, group] of groups) {
+    // Whose addresses have a number already goes first, so that a new start changes no numbers.
+    const claims = new Map(
+      [...groups].map(([key, { units }]) => [key, this.#byKey.has(key) ? [] : this.#votes(units, peers)]),
+    );
+    const order = [...groups].sort(([a], [b]) => (claims.get(b)?.length ?? 0) - (claims.get(a)?.length ?? 0));
+    for (const [key, group] of order) {
       const known = this.#byKey.get(key);
-      const identity = known ?? this.#newIdentity(key, group, vacated, peers);
+      const identity = known ?? this.#newIdentity(key, group, vacated, claims.get(key) ?? []);
       for (const unit of group.units) {
         identity.units.add(unit);
         this.#of.set(unit, identity);
@@ -230,13 +235,12 @@ export class Identities {
     key: string,
     group: { readonly pod: boolean; readonly units: readonly Unit[]; readonly vector: Vector },
     vacated: Set<Identity>,
-    peers: Peers,
+    votes: readonly number[],
   ): Identity {
     const vector = new Map(group.vector);
     let number: number | null;
     if (vector.size === 0) number = group.pod ? PLAIN_POD : PLAIN_OTHER;
     else {
-      const votes = this.#votes(group.units, peers);
       const heir = [...votes].find((candidate) => {
         const identity = this.#byNumber.get(candidate);
         return (

@@ -376,6 +376,7 @@ function keyOf(pod: Pod): string {
 function hint(desired: DesiredTable, before: Slot | 'closed' | undefined, mode: Mode, pod: Pod): number | null {
   if (before !== undefined && before !== 'closed') return before.number;
   for (const ip of pod.addresses) {
+    if (mode.startsWith('self') && mode !== `self${ip.family}`) continue;
     const address = addressText(ip);
     const key = mode.startsWith('self') ? `${address} . ${address}` : address;
     const target = desired.found?.sets.get(`${DISPATCH[mode]}${ip.family}`)?.elements.get(key);

@@ -171,6 +171,8 @@ export class Slots {
       this.#byNumber.delete(number);
       this.#numbers.giveBack(number);
     }
+    // Whoever had a number before goes first, so that a new start changes no numbers.
+    rest.sort((a, b) => (a[2] ?? MAX_SUBJECT + 1) - (b[2] ?? MAX_SUBJECT + 1));
     for (const [id, slot, hint] of rest) {
       slot.number = this.#numbers.take(hint);
       if (slot.number === null) {
