@@ -4,7 +4,7 @@ import { type KubeClient, openClient } from '../../src/io/kube-client.ts';
 import { connect } from '../../src/io/kubeconfig.ts';
 import { kubelet } from '../../src/lab/controllers-kubelet.ts';
 import { type ControlLoop, controlLoop } from '../../src/lab/controllers-loop.ts';
-import { followApi, KUBELET_PATHS } from '../../src/lab/controllers-watch.ts';
+import { followApi, KUBELET_COLLECTIONS } from '../../src/lab/follow-api.ts';
 import type { LabNode, LabPod, LabService } from '../../src/lab/model.ts';
 import { type Kube, missingKube, startKube } from '../apiserver/kube.ts';
 
@@ -71,7 +71,10 @@ describe.skipIf(missing !== null)('kubelets of a lab under a real control plane'
       },
       onFailure: (what) => failures.push(what),
     });
-    following = followApi(client, KUBELET_PATHS, loop.take, ended.signal, (what) => failures.push(what));
+    following = followApi(client, KUBELET_COLLECTIONS, loop.take, {
+      signal: ended.signal,
+      onFailure: (what) => failures.push(what),
+    });
   }, 120_000);
 
   afterAll(async () => {

@@ -119,10 +119,6 @@ export class DesiredTable {
     return true;
   }
 
-  hasChain(name: string): boolean {
-    return this.#chains.has(name);
-  }
-
   /** From the next transaction on, every live connection is judged again. */
   tighten(reason: string): void {
     // A table that is not there has nothing to cut; one that was just found is compared as a whole.

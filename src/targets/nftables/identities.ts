@@ -61,8 +61,6 @@ export class Identities {
   readonly #touched = new Set<string>();
   readonly #gone = new Map<string, Gone>();
   #plainPods: Readonly<Record<Family, boolean>> = { 4: false, 6: false };
-  /** Identities that found no number. */
-  overflows = 0;
 
   constructor(desired: DesiredTable, slots: Slots) {
     this.#desired = desired;
@@ -259,7 +257,6 @@ export class Identities {
       }
     }
     if (number === null) {
-      this.overflows++;
       number = group.pod ? LOST_POD : LOST_OTHER;
     }
     const identity: Identity = { number, key, pod: group.pod, vector, units: new Set() };

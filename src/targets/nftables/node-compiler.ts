@@ -117,11 +117,6 @@ export class NodeCompiler {
     this.#closed = policies;
   }
 
-  /** How many classes there are that no pod is in any more, and how many in all: what loading anew would save. */
-  get waste(): { readonly classes: number; readonly units: number } {
-    return { classes: this.#program?.classes.all.length ?? 0, units: this.#peers.size };
-  }
-
   /** Brings `desired` up to date. */
   settle(): void {
     const program = this.#loaded();

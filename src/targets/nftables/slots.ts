@@ -90,8 +90,6 @@ export class Slots {
   /** Slots that are gone, of which no other took the number. */
   readonly gone: Set<Slot> = new Set();
   #chains = new Set<string>();
-  /** Pods that found no number. */
-  overflows = 0;
 
   constructor(desired: DesiredTable) {
     this.#desired = desired;
@@ -155,7 +153,6 @@ export class Slots {
       this.fresh.delete(slot);
       if (slot.number !== null) free.set(slot.number, slot);
     }
-    this.overflows = 0;
     const rest: [string, Slot, number | null][] = [];
     for (const [id, { slot, hint }] of this.#wanted) {
       if (this.#byKey.has(id)) continue;
@@ -175,10 +172,7 @@ export class Slots {
     rest.sort((a, b) => (a[2] ?? MAX_SUBJECT + 1) - (b[2] ?? MAX_SUBJECT + 1));
     for (const [id, slot, hint] of rest) {
       slot.number = this.#numbers.take(hint);
-      if (slot.number === null) {
-        this.overflows++;
-        continue;
-      }
+      if (slot.number === null) continue;
       this.#byKey.set(id, slot);
       this.#byNumber.set(slot.number, slot);
       this.fresh.set(slot, null);
