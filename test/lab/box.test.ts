@@ -98,9 +98,13 @@ describe.skipIf(why !== null).each(['ptp', 'bridge'] as const)('a lab without ag
         'eth0',
         'tcp dst port 8080',
       ]);
-      await expect.poll(async () => output(lab, 'web/c', 'sh', '-c', 'ss -0 | grep -c eth0 || true')).not.toBe('0');
-      await asked(lab, 'outside', [tcp('172.30.0.12', port, '203.0.113.7')]);
-      return (await listening).stdout.toString();
+      // What arrives before tcpdump has set its filter is lost to it, and nothing tells when it has: ask until it has seen.
+      let ended = false;
+      const end = listening.finally(() => {
+        ended = true;
+      });
+      while (!ended) await asked(lab, 'outside', [tcp('172.30.0.12', port, '203.0.113.7')]);
+      return (await end).stdout.toString();
     };
     expect(await seen(30_081)).toContain('IP 203.0.113.7.');
     // The route from the node to its pod decides which address it takes.
