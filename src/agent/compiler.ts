@@ -16,6 +16,8 @@ export interface Desired {
 
 /** A transaction: what nft is given, and what it does. */
 export interface Change {
+  /** What nft is given before, if anything: no packet meets it yet. */
+  readonly ahead: string;
   readonly text: string;
   readonly tightens: boolean;
   readonly changes: number;

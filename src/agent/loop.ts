@@ -387,6 +387,8 @@ export function syncLoop(options: LoopOptions): Loop {
 
   async function apply(change: Change): Promise<KernelFault | null> {
     const begun = clock.now();
+    // It is part of the change as well: if the kernel does not take it alone, the change brings it.
+    if (change.ahead !== '') await kernel.apply(change.ahead);
     const fault = await kernel.apply(change.text);
     observer.ran(fault?.kind ?? 'ok', clock.now() - begun);
     if (fault === null) compiler.desired.commit();

@@ -89,6 +89,7 @@ async function bring(kernel: Kernel, config: Config, wanted: Wanted): Promise<nu
   const desired = compile(config, wanted, (table) => table.rebase(found === null || 'error' in found ? null : found));
   if (!desired.pending()) return 0;
   const first = desired.transaction();
+  if (first.ahead !== '') await kernel.apply(first.ahead);
   const fault = await kernel.apply(first.text);
   if (fault === null) return first.changes;
   const whole = desired.replaceAll();

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { makeImage } from '../../scripts/image.mjs';
 import { inPath, KUBE, type NodeCluster, until } from './cluster.ts';
@@ -14,6 +14,8 @@ export const NAMESPACE = 'rampart-system';
 /** Its DaemonSet, and its ServiceAccount. */
 export const AGENT = 'rampart-agent';
 const IMAGE = 'localhost/rampart:0.1.0';
+/** The registry of an administrator who installs by kustomize. */
+const REGISTRY = 'registry.example/rampart';
 
 /** Helm, where it was installed or built before. */
 export function findHelm(): string | null {
@@ -34,59 +36,91 @@ export interface Installation {
 }
 
 /** Makes the image from this checkout, gives it to the nodes and installs. */
-export async function install(cluster: NodeCluster, nodes: readonly string[]): Promise<Installation> {
+export async function install(
+  cluster: NodeCluster,
+  nodes: readonly string[],
+  by: 'helm' | 'kustomize' = findHelm() === null ? 'kustomize' : 'helm',
+): Promise<Installation> {
   const archive = makeImage(IMAGE, KUBE);
   for (const node of nodes) await cluster.loadImage(node, archive);
+  return by === 'helm' ? installByHelm(cluster, archive) : installByKustomize(cluster, nodes, archive);
+}
+
+async function rolledOut(cluster: NodeCluster): Promise<void> {
+  await cluster.kubectl('-n', NAMESPACE, 'rollout', 'status', `daemonset/${AGENT}`, '--timeout=120s');
+}
+
+async function installByHelm(cluster: NodeCluster, archive: string): Promise<Installation> {
   const helm = findHelm();
+  if (helm === null) throw new Error('there is no Helm');
   await cluster.kubectl('apply', '-f', join(DEPLOY, 'kustomize/base/namespace.yaml'));
-  const rolledOut = async (): Promise<void> => {
-    await cluster.kubectl('-n', NAMESPACE, 'rollout', 'status', `daemonset/${AGENT}`, '--timeout=120s');
+  const chart = join(DEPLOY, 'chart/rampart');
+  const invoke = (...args: readonly string[]) =>
+    run(helm, [...args, '--namespace', NAMESPACE], { env: cluster.env, timeout: 180_000 });
+  const upgrade = async (...settings: readonly string[]): Promise<void> => {
+    const sets = settings.flatMap((setting) => ['--set', setting]);
+    await invoke('upgrade', '--install', '--reset-then-reuse-values', 'rampart', chart, ...sets);
+    await rolledOut(cluster);
   };
-  const gone = async (): Promise<void> => {
-    const pods = ['-n', NAMESPACE, 'get', 'pods', '-o', 'name'];
-    const left = await until(
-      60,
-      () => cluster.kubectl(...pods),
-      (names) => names.trim() === '',
+  await upgrade();
+  return {
+    archive,
+    upgrade,
+    async uninstall() {
+      await upgrade('cleanup=true');
+      await invoke('uninstall', 'rampart', '--wait');
+      const left = await until(
+        60,
+        () => cluster.kubectl('-n', NAMESPACE, 'get', 'pods', '-o', 'name'),
+        (names) => names.trim() === '',
+      );
+      if (left.trim() !== '') throw new Error(`pods remain: ${left}`);
+    },
+  };
+}
+
+/** As the guide says it: kustomizations of the administrator's own, which name an image in a registry. */
+async function installByKustomize(
+  cluster: NodeCluster,
+  nodes: readonly string[],
+  archive: string,
+): Promise<Installation> {
+  const [, tag] = IMAGE.split(':');
+  for (const node of nodes) {
+    const { code, stderr } = await cluster.onNode(
+      node,
+      ...['ctr', '-n', 'k8s.io', 'images', 'tag', IMAGE, `${REGISTRY}:${tag}`],
     );
-    if (left.trim() !== '') throw new Error(`pods remain: ${left}`);
-  };
-
-  if (helm !== null) {
-    const chart = join(DEPLOY, 'chart/rampart');
-    const invoke = (...args: readonly string[]) =>
-      run(helm, [...args, '--namespace', NAMESPACE], { env: cluster.env, timeout: 180_000 });
-    const upgrade = async (...settings: readonly string[]): Promise<void> => {
-      const sets = settings.flatMap((setting) => ['--set', setting]);
-      await invoke('upgrade', '--install', '--reset-then-reuse-values', 'rampart', chart, ...sets);
-      await rolledOut();
-    };
-    await upgrade();
-    return {
-      archive,
-      upgrade,
-      async uninstall() {
-        await upgrade('cleanup=true');
-        await invoke('uninstall', 'rampart', '--wait');
-        await gone();
-      },
-    };
+    if (code !== 0) throw new Error(stderr);
   }
-
-  const folder = (name: string): string => join(DEPLOY, 'kustomize', name);
-  await cluster.kubectl('apply', '-k', folder('base'));
-  await rolledOut();
+  const withOwn = async (name: string, work: (folder: string) => Promise<unknown>): Promise<void> => {
+    const home = mkdtempSync(join(tmpdir(), 'rampart-kustomize-'));
+    try {
+      const folder = join(home, name);
+      mkdirSync(folder);
+      const kustomization = {
+        apiVersion: 'kustomize.config.k8s.io/v1beta1',
+        kind: 'Kustomization',
+        resources: [relative(folder, join(DEPLOY, 'kustomize', name))],
+        images: [{ name: 'localhost/rampart', newName: REGISTRY, newTag: tag }],
+      };
+      writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+      await work(folder);
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
+  };
+  await withOwn('base', (folder) => cluster.kubectl('apply', '-k', folder));
+  await rolledOut(cluster);
   return {
     archive,
     upgrade: async () => {
       throw new Error('settings need Helm');
     },
     async uninstall() {
-      await cluster.kubectl('apply', '-k', folder('cleanup'));
-      await rolledOut();
-      await cluster.kubectl('-n', NAMESPACE, 'delete', `daemonset/${AGENT}`);
-      await gone();
-      await cluster.kubectl('delete', '-k', folder('base'));
+      await withOwn('cleanup', (folder) => cluster.kubectl('apply', '-k', folder));
+      await rolledOut(cluster);
+      await withOwn('base', (folder) => cluster.kubectl('delete', '-k', folder, '--timeout=120s'));
     },
   };
 }

@@ -3,13 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TOP } from '../support/source-files.ts';
-import { AGNHOST, KUBE, missingCluster, type NodeCluster, startNodes, until } from './cluster.ts';
+import { AGNHOST, missingCluster, type NodeCluster, startNodes, until } from './cluster.ts';
+import { AGENT, type Installation, install, NAMESPACE } from './install.ts';
 
 const why = missingCluster();
 if (why !== null) console.log(`skipped: probes of a Kubernetes with nodes, since ${why}`);
 
 const MAIN = join(TOP, 'src/cli/main.ts');
 const SPACE = 'probed';
+const NODES = ['node1', 'node2'];
 
 interface Ran {
   readonly code: number | null;
@@ -96,7 +98,6 @@ function brief({ out, err }: Ran): string {
 }
 describe.skipIf(why !== null)('rampart probe on a real Kubernetes', () => {
   let cluster: NodeCluster | null = null;
-  const agents: ChildProcess[] = [];
   const get = (): NodeCluster => {
     if (cluster === null) throw new Error('no cluster');
     return cluster;
@@ -137,7 +138,10 @@ describe.skipIf(why !== null)('rampart probe on a real Kubernetes', () => {
     process.env.RAMPART_KUBE_PORT = '17850';
     process.env.RAMPART_KUBE_NET4 = '10.219';
     process.env.RAMPART_KUBE_NET6 = 'fd10:219';
-    cluster = await startNodes({ cni: process.env.RAMPART_E2E_CNI === 'bridge' ? 'bridge' : 'ptp', nodes: 2 });
+    cluster = await startNodes({
+      cni: process.env.RAMPART_E2E_CNI === 'bridge' ? 'bridge' : 'ptp',
+      nodes: NODES.length,
+    });
     await cluster.apply(...OBJECTS);
     for (const name of ['web', 'db', 'eager']) {
       await cluster.kubectl('-n', SPACE, 'rollout', 'status', `deployment/${name}`, '--timeout=90s');
@@ -145,7 +149,6 @@ describe.skipIf(why !== null)('rampart probe on a real Kubernetes', () => {
   }, 400_000);
 
   afterAll(async () => {
-    for (const agent of agents) agent.kill('SIGTERM');
     await cluster?.down();
   }, 120_000);
 
@@ -242,16 +245,17 @@ describe.skipIf(why !== null)('rampart probe on a real Kubernetes', () => {
   });
 
   describe('where agents enforce them', () => {
+    let installation: Installation | null = null;
+    /** Tables of nftables on both nodes. */
+    const tables = (): Promise<readonly string[]> =>
+      Promise.all(NODES.map(async (node) => (await get().onNode(node, 'nft', 'list', 'tables')).stdout));
+    let before: readonly string[] = [];
+
     beforeAll(async () => {
-      const { env } = get();
-      for (const node of ['node1', 'node2']) {
-        const agent = [process.execPath, MAIN, 'agent', '--kubeconfig', env.KUBECONFIG ?? '', '--node', node];
-        agents.push(spawn(KUBE, ['node', 'exec', node, ...agent], { env, stdio: 'ignore' }));
-        const ready = async (): Promise<number> =>
-          (await get().onNode(node, 'curl', '-sf', '-o', '/dev/null', 'http://127.0.0.1:9790/readyz')).code;
-        expect(await until(60, ready, (code) => code === 0)).toBe(0);
-      }
-    }, 150_000);
+      before = await tables();
+      // The chart is what the other tests of a cluster install.
+      installation = await install(get(), NODES, 'kustomize');
+    }, 300_000);
 
     it('says so, with exit code 0, for every way', async () => {
       const ran = await probe('--smoke', '--image', AGNHOST, '-o', 'json');
@@ -285,5 +289,20 @@ describe.skipIf(why !== null)('rampart probe on a real Kubernetes', () => {
       ]);
       expect(await made()).toBe('');
     }, 180_000);
+
+    it('runs from the registry that the kustomization names', async () => {
+      const images = '-o=jsonpath={..image}';
+      const pods = await get().kubectl('-n', NAMESPACE, 'get', 'daemonset', AGENT, images);
+      expect(new Set(pods.split(' '))).toEqual(new Set(['registry.example/rampart:0.1.0']));
+    });
+
+    it('is gone from nodes and cluster after the kustomization that cleans up', async () => {
+      expect(await tables()).not.toEqual(before);
+      await installation?.uninstall();
+      expect(await tables()).toEqual(before);
+      const kinds = 'clusterroles,clusterrolebindings,namespaces';
+      const names = await get().kubectl('get', kinds, '-o', 'name');
+      expect(names.split('\n').filter((name) => name.includes('rampart'))).toEqual([]);
+    }, 300_000);
   });
 });

@@ -9,11 +9,13 @@ import {
   stampedMark,
   staticChains,
 } from './layout.ts';
-import { type Journal, transactionText } from './plan.ts';
+import { aheadText, type Journal, transactionText } from './plan.ts';
 import type { ChainContent, SetDeclaration, TableContent } from './table.ts';
 
 /** What `nft -f -` is given. */
 export interface Transaction {
+  /** Goes in by a transaction of its own before; changes nothing that a packet could meet. Often empty. */
+  readonly ahead: string;
   readonly text: string;
   /** Something that was allowed may no longer be: live connections are judged again. */
   readonly tightens: boolean;
@@ -137,7 +139,13 @@ export class DesiredTable {
     if (!this.#exists || this.#foreign) return this.replaceAll();
     if (this.#tightens !== null || (this.#doubted && this.pending())) this.#bump();
     const journal = this.#journal();
-    return { text: transactionText(this.content(), journal), tightens: this.#bumped, changes: sizeOf(journal) };
+    const content = this.content();
+    return {
+      ahead: aheadText(content, journal),
+      text: transactionText(content, journal),
+      tightens: this.#bumped,
+      changes: sizeOf(journal),
+    };
   }
 
   /** Everything anew in one transaction, whatever table of ours there is. */
@@ -146,7 +154,7 @@ export class DesiredTable {
     const journal: Journal = { exists: false, elements: new Map(), chains: new Map() };
     let changes = this.#chains.size;
     for (const { elements } of this.#sets.values()) changes += elements.size;
-    return { text: transactionText(this.content(), journal), tightens: true, changes };
+    return { ahead: '', text: transactionText(this.content(), journal), tightens: true, changes };
   }
 
   /** The last transaction is in the kernel. */

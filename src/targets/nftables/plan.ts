@@ -1,3 +1,4 @@
+import { parsePriority, priorityText } from './encode.ts';
 import { INTERVAL_BATCH, renderTable } from './render.ts';
 import type { ChainContent, SetDeclaration, TableContent } from './table.ts';
 
@@ -63,6 +64,61 @@ export function transactionText(wanted: TableContent, journal: Journal): string 
   for (const name of gone) out.push(`flush chain ${table} ${name}`);
   for (const name of gone) out.push(`delete chain ${table} ${name}`);
   return out.length === 0 ? '' : `${out.join('\n')}\n`;
+}
+
+const IDENTITIES = ['id4', 'id6', 'ext4', 'ext6'];
+
+/**
+ * What goes into the kernel by a transaction of its own before the difference, or nothing. New elements of interval sets with
+ * several fields are seen a moment after everything else of their transaction. Those that nothing leads to yet, because their
+ * identity or their subject is new, mean nothing before: they come first, so that whoever gets a new number misses no range.
+ */
+export function aheadText(wanted: TableContent, journal: Journal): string {
+  if (!journal.exists) return '';
+  const table = `${wanted.family} ${wanted.name}`;
+  const added = new Map<string, string[]>();
+  const identities = new Set<string>();
+  for (const [name, changes] of journal.elements) {
+    const set = wanted.sets.get(name);
+    if (set === undefined || !set.declaration.interval || !set.declaration.type.startsWith('classid . ')) continue;
+    const keys = [...changes].flatMap(([key, found]) => (found === null && set.elements.has(key) ? [key] : []));
+    if (keys.length === 0) continue;
+    added.set(name, keys);
+    for (const key of keys) identities.add(priorityText(numbersOf(key).identity, 0));
+  }
+  if (added.size === 0) return '';
+  const used = identitiesIn(wanted, journal, identities);
+  const out: string[] = [];
+  for (const [name, keys] of added) {
+    const early = keys.filter((key) => {
+      const { identity, subject } = numbersOf(key);
+      const chain = `s_${subject}`;
+      const isSubjectNew = journal.chains.has(chain)
+        ? journal.chains.get(chain) === null
+        : !wanted.chains.has(chain);
+      // Identity 0 is anybody: never new.
+      return isSubjectNew || (identity !== 0 && !used.has(priorityText(identity, 0)));
+    });
+    push(out, `add element ${table} ${name}`, early, INTERVAL_BATCH);
+  }
+  return out.length === 0 ? '' : `${out.join('\n')}\n`;
+}
+
+function numbersOf(key: string): ReturnType<typeof parsePriority> {
+  return parsePriority(key.slice(0, key.indexOf(' ')));
+}
+
+/** Which of some identities an address has in the kernel. */
+function identitiesIn(wanted: TableContent, journal: Journal, among: ReadonlySet<string>): ReadonlySet<string> {
+  const used = new Set<string>();
+  for (const name of IDENTITIES) {
+    const changes = journal.elements.get(name);
+    for (const [key, value] of wanted.sets.get(name)?.elements ?? []) {
+      if (among.has(value) && changes?.has(key) !== true) used.add(value);
+    }
+    for (const value of changes?.values() ?? []) if (value !== null && among.has(value)) used.add(value);
+  }
+  return used;
 }
 
 /** nft 1.0.6 takes intervals out one by one, and looks through all of them each time: 7,000 take half a minute. */
