@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +40,12 @@ export function nftKernel(options: NftOptions): Nft {
 
   /** One after another: nft processes at the same time would wait for each other in the kernel, or get in each other's way. */
   function run(args: readonly string[], input: string | null): Promise<Finished | KernelFault> {
-    const next = last.then(() => runOnce(path, args, input, timeoutMs));
+    const next = last.then(() =>
+      // Where there is no memory for another process, Node throws. Whoever comes next has a chance of his own.
+      runOnce(path, args, input, timeoutMs).catch((error: unknown) =>
+        broken(`cannot run \`${path}\`: ${reasonOf(error)}`),
+      ),
+    );
     last = next;
     return next;
   }
@@ -100,17 +105,21 @@ function runOnce(
       clearTimeout(timer);
       resolve(answer);
     };
-    const child = spawn('/bin/sh', ['-c', WITHOUT_CORE, path, ...args], {
-      stdio: [stdin, 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, LC_ALL: 'C' },
-      // A group of its own, so that Ctrl-C lets it finish.
-      detached: true,
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn('/bin/sh', ['-c', WITHOUT_CORE, path, ...args], {
+        stdio: [stdin, 'pipe', 'pipe'],
+        env: { PATH: process.env.PATH, LC_ALL: 'C' },
+        // A group of its own, so that Ctrl-C lets it finish.
+        detached: true,
+      });
+    } finally {
+      if (typeof stdin === 'number') closeSync(stdin);
+    }
     const timer = setTimeout(() => {
       late = true;
       killGroup(child.pid);
     }, timeoutMs);
-    if (typeof stdin === 'number') closeSync(stdin);
     child.stdout?.on('data', stdout.add);
     child.stderr?.on('data', stderr.add);
     child.on('error', (error) => settle(broken(`cannot run \`${path}\`: ${reasonOf(error)}`)));

@@ -136,6 +136,21 @@ describe.skipIf(sayWhySkipped('nft in the kernel'))('nft in the kernel', () => {
     expect(await open(wrapper('crash', 'kill -SEGV $$')).list()).toMatchObject({ kind: 'broken', signal: 'SIGSEGV' });
   });
 
+  it('that could not be started at all is started the next time', async () => {
+    const kernel = open();
+    const path = process.env.PATH;
+    const files = readdirSync('/proc/self/fd').length;
+    try {
+      // The system takes no string of this length for a new process.
+      process.env.PATH = `${path}:${'x'.repeat(1 << 20)}`;
+      expect(await kernel.apply(TABLE)).toMatchObject({ kind: 'broken', message: expect.stringContaining('E2BIG') });
+    } finally {
+      process.env.PATH = path;
+    }
+    expect(readdirSync('/proc/self/fd')).toHaveLength(files);
+    expect(await kernel.check(TABLE)).toBeNull();
+  });
+
   it('leaves no core and no file behind', async () => {
     const limits = join(space.folder, 'limits');
     await open(wrapper('cores', `ulimit -c > ${limits}`)).apply('x');
