@@ -133,7 +133,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
           taint?.ready();
           if (!isLarge) return;
           isLarge = false;
-          setTimeout(giveMemoryBack, 1000).unref();
+          setTimeout(() => giveMemoryBack(SYSTEM_CLOCK.now()), 1000).unref();
         },
       }),
     });

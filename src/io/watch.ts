@@ -230,6 +230,9 @@ function createInformer(context: Context, source: Source): Informer {
     tell = resolve;
   });
   let version = '';
+  /** What the next list may not be older than. */
+  let from = '0';
+  let failingSince: number | null = null;
   let unreached = false;
   let regularBookmarks = false;
   let reason = '';
@@ -455,40 +458,43 @@ function createInformer(context: Context, source: Source): Informer {
   }
 
   async function run(): Promise<void> {
-    let from = '0';
-    let failingSince: number | null = null;
     while (!signal.aborted) {
-      const outcome = await listAll(client, source, { from, pageSize: context.pageSize, signal });
-      if (outcome.kind !== 'failed') failingSince = null;
-      switch (outcome.kind) {
-        case 'listed': {
-          contact();
-          context.reached();
-          version = outcome.version;
-          await listed(outcome.objects);
-          const again = await watch();
-          relists[again.reason]++;
-          context.note({ resource, kind: 'relist', message: again.reason });
-          from = again.from;
-          break;
+      if (!(await list())) continue;
+      const again = await watch();
+      relists[again.reason]++;
+      context.note({ resource, kind: 'relist', message: again.reason });
+      from = again.from;
+    }
+  }
+
+  /** Whether it worked. A function of its own, so that nothing holds the list while the watch goes on. */
+  async function list(): Promise<boolean> {
+    const outcome = await listAll(client, source, { from, pageSize: context.pageSize, signal });
+    if (outcome.kind !== 'failed') failingSince = null;
+    switch (outcome.kind) {
+      case 'listed':
+        contact();
+        context.reached();
+        version = outcome.version;
+        await listed(outcome.objects);
+        return true;
+      case 'expired':
+        contact();
+        from = '';
+        await waiter.pause(backoff.next());
+        return false;
+      case 'failed':
+        failingSince ??= now();
+        if (outcome.answered && seen.state !== 'listed' && now() - failingSince >= timing.unreadableAfterMs) {
+          await unreadable(outcome.reason);
+        } else {
+          await failed(outcome);
         }
-        case 'expired':
-          contact();
-          from = '';
-          await waiter.pause(backoff.next());
-          break;
-        case 'failed':
-          failingSince ??= now();
-          if (outcome.answered && seen.state !== 'listed' && now() - failingSince >= timing.unreadableAfterMs) {
-            await unreadable(outcome.reason);
-          } else {
-            await failed(outcome);
-          }
-          break;
-        default:
-          await refused(outcome);
-          from = version === '' ? '0' : version;
-      }
+        return false;
+      default:
+        await refused(outcome);
+        from = version === '' ? '0' : version;
+        return false;
     }
   }
 
