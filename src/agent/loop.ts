@@ -39,7 +39,7 @@ export interface LoopStatus {
   readonly lastSuccess: number | null;
   /** Since when something waits to get into the kernel. */
   readonly pendingSince: number | null;
-  /** Since when the present piece of work runs. */
+  /** Since when the present piece of work has come no further. */
   readonly workingSince: number | null;
   readonly failure: string | null;
   readonly failedPolicies: readonly string[];
@@ -113,10 +113,11 @@ export function syncLoop(options: LoopOptions): Loop {
   let idlers: (() => void)[] = [];
 
   function dueAt(): number {
+    // Until then nothing else is done, whatever is due.
+    if (retryAt !== null) return retryAt;
     const { coalesceMs, coalesceLimitMs } = timing();
     const times = [verifyAt, canaryAt];
-    if (retryAt !== null) times.push(retryAt);
-    else if (firstEvent !== null) {
+    if (firstEvent !== null) {
       times.push(Math.min(firstEvent + coalesceLimitMs, Math.max(firstEvent + coalesceMs, lastEvent + QUIET_MS)));
     } else if (anew !== null || renewal !== null) times.push(0);
     if (state.leftOut()) times.push(nodesAt);
@@ -161,12 +162,6 @@ export function syncLoop(options: LoopOptions): Loop {
 
   async function work(): Promise<void> {
     const now = clock.now();
-    if (retryAt !== null && retryAt > now) {
-      // A kernel that cannot be written is not looked after, either.
-      verifyAt = Math.max(verifyAt, retryAt);
-      canaryAt = Math.max(canaryAt, retryAt);
-      return;
-    }
     if (synced && canaryAt <= now && verifyAt > now) await lookForTable();
     if (verifyAt <= now) doubt();
     const tried = closed.takeDue();
@@ -182,6 +177,11 @@ export function syncLoop(options: LoopOptions): Loop {
     ) {
       await sync();
     }
+  }
+
+  /** Looking for culprits takes hundreds of runs of nft: work that goes on does not hang. */
+  function cameFurther(): void {
+    if (workingSince !== null) workingSince = clock.now();
   }
 
   function doubt(): void {
@@ -339,7 +339,9 @@ export function syncLoop(options: LoopOptions): Loop {
     const found = await findCulprits(suspects, async (closing) => {
       compiler.close(new Set([...closed.ids(), ...closing]));
       compiler.settle();
-      return await check(compiler.desired.replaceAll());
+      const answer = await kernel.check(compiler.desired.replaceAll().text);
+      cameFurther();
+      return answer;
     });
     if (found.kind !== 'found') {
       compiler.close(closed.ids());
@@ -362,6 +364,7 @@ export function syncLoop(options: LoopOptions): Loop {
   async function reread(): Promise<KernelFault | null> {
     const begun = clock.now();
     const answer = await kernel.list();
+    cameFurther();
     const now = clock.now();
     // Changes wait meanwhile: a table that takes long to read is read less often.
     verifyAt = now + Math.max(timing().verifyMs, READING_SHARE * (now - begun));
@@ -390,14 +393,11 @@ export function syncLoop(options: LoopOptions): Loop {
     // It is part of the change as well: if the kernel does not take it alone, the change brings it.
     if (change.ahead !== '') await kernel.apply(change.ahead);
     const fault = await kernel.apply(change.text);
+    cameFurther();
     observer.ran(fault?.kind ?? 'ok', clock.now() - begun);
     if (fault === null) compiler.desired.commit();
     else trust = 'no';
     return fault;
-  }
-
-  function check(change: Change): Promise<KernelFault | null> {
-    return kernel.check(change.text);
   }
 
   function done(change: Change, replaced: boolean): Outcome {

@@ -219,6 +219,35 @@ describe('a kernel that fails', () => {
     expect(one.passes('10.0.1.7', WEB, 80)).toBe(true);
   });
 
+  it('is left alone meanwhile, whatever else is due', async () => {
+    const one = await started();
+    // A compilation that takes its time: nodes wait for ten times of that, and then for the kernel.
+    const after = one.clock.after.bind(one.clock);
+    let timers = 0;
+    one.clock.after = (ms, then) => {
+      if (++timers > 1000) throw new Error('it never rests');
+      return after(ms, then);
+    };
+    const compile = one.loop.compiler();
+    const load = compile.load.bind(compile);
+    compile.load = (cluster, program) => {
+      one.clock.spend(100);
+      load(cluster, program);
+    };
+    one.put('nodes', nodeObject('n3', '192.168.0.3'));
+    await one.clock.advance(200);
+    for (let i = 0; i < 12; i++) one.kernel.accidents.push({ kind: 'broken' });
+    one.put('nodes', nodeObject('n4', '192.168.0.4'));
+    one.put('pods', podObject('late', '10.0.1.9', { node: 'n2', labels: { app: 'client' } }));
+    await one.clock.advance(60_000);
+    expect(one.loop.status().failure).not.toBeNull();
+    expect(timers).toBeLessThan(100);
+    one.kernel.accidents.length = 0;
+    await one.clock.advance(60_000);
+    expect(one.loop.status().failure).toBeNull();
+    expect(one.passes('10.0.1.9', WEB, 80)).toBe(true);
+  });
+
   it('may have done what it was told all the same', async () => {
     const one = await started();
     one.kernel.accidents.push({ kind: 'broken-after' });
@@ -289,6 +318,25 @@ describe('a policy that the kernel refuses', () => {
     await one.clock.advance(61_000);
     expect(one.told.at(-1)).toBe('policyHealed NetworkPolicy/a/web');
     expect(one.passes(CLIENT, WEB, 666)).toBe(true);
+  });
+
+  it('is looked for as long as it takes: that is no sync that hangs', async () => {
+    const one = await started();
+    one.kernel.refuses = refusing(666);
+    for (let i = 0; i < 8; i++) one.put('networkpolicies', ingressPolicy(`p${i}`, `p${i}`, 'client', 700 + i));
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'client', 666));
+    one.kernel.delay = () => new Promise((resolve) => one.clock.after(5000, resolve));
+    let worked = 0;
+    let longest = 0;
+    while (one.loop.status().failedPolicies.length === 0 && worked < 200_000) {
+      await one.clock.advance(1000);
+      worked += 1000;
+      const { workingSince } = one.loop.status();
+      longest = Math.max(longest, workingSince === null ? 0 : one.clock.now() - workingSince);
+    }
+    expect(one.loop.status().failedPolicies).toEqual(['NetworkPolicy/a/web']);
+    expect(worked).toBeGreaterThan(30_000);
+    expect(longest).toBeLessThanOrEqual(5000);
   });
 
   it('is not blamed where no policy is', async () => {
