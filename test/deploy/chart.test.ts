@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../src/agent/config.ts';
+import { SETTINGS } from '../../src/agent/settings.ts';
 import { inPath } from '../e2e/cluster.ts';
 import { readText, TOP } from '../support/source-files.ts';
 import { CHART, helm, objectsOf, only, podOf, refusal, render } from './helm.ts';
@@ -99,12 +101,79 @@ describe.skipIf(helm === null)('the chart', () => {
 
   it.each([
     ['an unknown key', 'init={"hostsettings":true}', 'hostsettings'],
-    ['the tag latest', 'image={"tag":"latest"}', '/image/tag'],
+    ['the tag latest', 'image={"tag":"latest"}', 'image.tag: `latest` says nothing about what runs on which node'],
+    ['no image', 'image=null', "missing property 'image'"],
+    ['an address with its port', 'http={"host":"10.0.0.1:80"}', '/http/host'],
+    ['a taint that is none', 'taint={"enabled":true,"key":"a b"}', '/taint/key'],
+    ['a misspelt toleration', 'tolerations=[{"operater":"Exists"}]', "'operater' not allowed"],
+    ['a strategy of another kind', 'updateStrategy={"type":"Recreate"}', "'RollingUpdate', 'OnDelete'"],
+    ['a label of its own', 'podLabels={"app.kubernetes.io/name":"x"}', 'podLabels: the chart itself sets the label'],
+    [
+      'a setting that has a value of its own',
+      'config={"listen":":1"}',
+      'config.listen would have no effect: set http.host',
+    ],
     ['a port that is none', 'http={"port":70000}', '/http/port'],
     ['a digest that is none', 'image={"digest":"abc"}', '/image/digest'],
     ['a number for a switch', 'cleanup=1', '/cleanup'],
   ])('refuses %s', (_, setting, named) => {
     expect(refusal(setting)).toContain(named);
+  });
+
+  describe('checks the agent’s configuration', () => {
+    const schema = JSON.parse(readText('deploy/chart/rampart/values.schema.json')) as {
+      readonly properties: {
+        readonly config: { readonly properties: Readonly<Record<string, { readonly enum?: readonly string[] }>> };
+      };
+    };
+    const { properties } = schema.properties.config;
+    const fromFile = (config: object): boolean => {
+      const file = { name: 'agent.yaml', text: JSON.stringify(config) };
+      return readConfig({ flags: {}, env: {}, file }).kind === 'config';
+    };
+
+    it('for exactly the settings that there are', () => {
+      expect(Object.keys(properties).sort()).toEqual(Object.keys(SETTINGS).sort());
+      for (const name of ['logLevel', 'deny'] as const) {
+        expect(properties[name]?.enum?.join('|')).toBe(SETTINGS[name].kind.form);
+      }
+    });
+
+    it('and takes what the agent takes', () => {
+      const file = {
+        logLevel: 'debug',
+        deny: 'reject',
+        nflogGroup: 'off',
+        nflogRate: 1_000_000,
+        refuseEncapsulation: false,
+        closedUntilKnown: true,
+        podCidr: ['10.1.0.0/24', 'fd00::/64'],
+        generationMask: '0xff00',
+        table: 'my_table',
+        nftTimeout: '1m30s',
+        coalesce: '0ms',
+        coalesceLimit: '1.5s',
+        verifyInterval: '1h',
+        events: false,
+      };
+      expect([fromFile(file), refusal(`config=${JSON.stringify(file)}`)]).toEqual([true, null]);
+    });
+
+    it.each([
+      ['tabel', 'x'],
+      ['logLevel', 'loud'],
+      ['deny', 'refuse'],
+      ['nflogGroup', 65_536],
+      ['nflogRate', 0],
+      ['closedUntilKnown', 'yes'],
+      ['generationMask', 0xffff0000],
+      ['table', 'My-table'],
+      ['coalesce', 50],
+      ['staleAfter', '30'],
+    ])('and refuses what it refuses: %s = %j', (name, value) => {
+      expect(fromFile({ [name]: value })).toBe(false);
+      expect(refusal(`config=${JSON.stringify({ [name]: value })}`)).toContain(name);
+    });
   });
 
   it('names what every value is for: each key of values.yaml is in the schema and the other way round', () => {
