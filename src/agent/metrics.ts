@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import manifest from '../../package.json' with { type: 'json' };
-import { type CounterValue, isFault, type Kernel } from '../io/kernel.ts';
+import { isFault, type Kernel } from '../io/kernel.ts';
 import type { FollowStatistics } from '../io/watch.ts';
 import type { Clock } from './clock.ts';
 import type { Compiler } from './compiler.ts';
@@ -30,6 +30,9 @@ const FAST = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 
 const SLOW = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300];
 /** Reading counters makes nft look at the whole table: scrapes that follow each other share an answer. */
 const COUNTERS_AGE_MS = 5000;
+/** Reading them may take one part in so many of the time, since transactions wait meanwhile; but they never get older than this. */
+const COUNTERS_SHARE = 20;
+const COUNTERS_OLDEST_MS = 60_000;
 const COUNTERS_PATIENCE_MS = 2000;
 
 /** Makes the agent's metrics; `default` adds those of the process. */
@@ -93,13 +96,24 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     failures: counter('watch_failures_total', 'Requests that failed.', ['resource']),
   };
 
-  let read: { readonly at: number; readonly values: ReadonlyMap<string, CounterValue> } | null = null;
-  async function readCounters(): Promise<void> {
-    const now = sources.clock.now();
-    if (read !== null && now - read.at < COUNTERS_AGE_MS) return;
+  let nextReading = 0;
+  let reading: Promise<void> | null = null;
+  /** Once at a time: what waits for an nft that hangs would keep transactions waiting when it no longer does. */
+  function readCounters(): Promise<void> {
+    if (reading === null && sources.clock.now() < nextReading) return Promise.resolve();
+    reading ??= readNow().finally(() => {
+      reading = null;
+    });
+    return reading;
+  }
+
+  async function readNow(): Promise<void> {
+    const begun = sources.clock.now();
     const answer = await sources.kernel.counters();
+    const now = sources.clock.now();
+    nextReading = now + Math.min(COUNTERS_SHARE * (now - begun), COUNTERS_OLDEST_MS);
     if (answer === null || isFault(answer)) return;
-    read = { at: now, values: answer };
+    nextReading = Math.max(nextReading, now + COUNTERS_AGE_MS);
     counted.packets.reset();
     for (const [name, { packets }] of answer) {
       const found = /^(allowed|denied)_(ingress|egress)$/.exec(name);

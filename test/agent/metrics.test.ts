@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { agentMetrics } from '../../src/agent/metrics.ts';
+import { agentMetrics, type Metrics } from '../../src/agent/metrics.ts';
+import type { Kernel } from '../../src/io/kernel.ts';
 import { ingressPolicy, namespaceObject, podObject } from './objects.ts';
-import { rig } from './rig.ts';
+import { type Rig, rig } from './rig.ts';
 
 /** The samples of a text of metrics, by name and labels. */
 function samples(text: string): Map<string, number> {
@@ -16,11 +17,10 @@ function samples(text: string): Map<string, number> {
   );
 }
 
-it('metrics say what there is, in seconds and with names as Prometheus wants them', async () => {
-  const one = rig();
-  const metrics = agentMetrics(
+function metricsOf(one: Rig, kernel: Pick<Kernel, 'counters'> = one.kernel): Metrics {
+  return agentMetrics(
     {
-      kernel: one.kernel,
+      kernel,
       compiler: one.loop.compiler,
       status: one.loop.status,
       state: one.state,
@@ -46,6 +46,11 @@ it('metrics say what there is, in seconds and with names as Prometheus wants the
     },
     { default: true },
   );
+}
+
+it('metrics say what there is, in seconds and with names as Prometheus wants them', async () => {
+  const one = rig();
+  const metrics = metricsOf(one);
   expect(samples(await metrics.render()).get('rampart_agent_synced')).toBe(0);
   one.list({
     namespaces: [namespaceObject('a')],
@@ -105,4 +110,33 @@ it('metrics say what there is, in seconds and with names as Prometheus wants the
   expect(types.filter(([name]) => /_(ms|milliseconds|minutes)(_|$)/.test(name))).toEqual([]);
   // A second reading of the same counts does not add them up.
   expect(samples(await metrics.render()).get('rampart_agent_watch_events_total{resource="pods"}')).toBe(9);
+});
+
+it('counters are read once at a time, and seldom where that takes long: transactions wait meanwhile', async () => {
+  const one = rig();
+  let takes = 30_000;
+  let readings = 0;
+  const metrics = metricsOf(one, {
+    counters: async () => {
+      readings++;
+      await new Promise<void>((resolve) => one.clock.after(takes, resolve));
+      return new Map([['denied_ingress', { packets: readings, bytes: 0 }]]);
+    },
+  });
+  const denied = async (): Promise<number | undefined> => {
+    const text = metrics.render();
+    await one.clock.advance(2000);
+    return samples(await text).get('rampart_agent_packets_total{verdict="denied",direction="ingress"}');
+  };
+  for (let i = 0; i < 10; i++) expect(await denied()).toBeUndefined();
+  expect(readings).toBe(1);
+  await one.clock.advance(10_000);
+  // 30 s of it are followed by a minute without.
+  expect([await denied(), readings]).toEqual([1, 1]);
+  takes = 10;
+  await one.clock.advance(60_000);
+  expect([await denied(), readings]).toEqual([2, 2]);
+  expect([await denied(), readings]).toEqual([2, 2]);
+  await one.clock.advance(2000);
+  expect([await denied(), readings]).toEqual([3, 3]);
 });
