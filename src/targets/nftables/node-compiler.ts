@@ -58,12 +58,14 @@ export class NodeCompiler {
   /** Owners of each address; the last one counts. */
   readonly #owners = new Map<string, (Pod | Node)[]>();
   #closed: ReadonlySet<string> = new Set();
+  /** Something that local pods are judged by may have changed: pods of other nodes alone do not count. */
+  #localsChanged = true;
   /** Addresses of which the class may have changed. */
   readonly #touched = new Map<string, Ip>();
   #blocks = -1;
   #podRanges: readonly Cidr[] = [];
   /** Work done, for tests. */
-  readonly work = { settles: 0, loads: 0, subjectsRead: 0 };
+  readonly work = { settles: 0, loads: 0, subjectsRead: 0, localsRead: 0 };
 
   constructor(options: { readonly node: string; readonly layout: LayoutOptions }) {
     this.node = options.node;
@@ -75,6 +77,7 @@ export class NodeCompiler {
   /** Takes everything anew; numbers are kept as far as they can be. */
   load(cluster: Cluster, program: PolicyProgram): void {
     this.work.loads++;
+    this.#localsChanged = true;
     this.#cluster = cluster;
     this.#program = new CompiledProgram(program, cluster, { traffic: this.#traffic, ties: 'by-name' });
     this.#selves.clear();
@@ -104,17 +107,21 @@ export class NodeCompiler {
   }
 
   replacePolicy(tier: string, before: Policy | null, after: Policy | null): void {
+    this.#localsChanged = true;
     this.#loaded().replacePolicy(tier, before, after);
   }
 
   /** The ranges from which this node's pods get their addresses, for closed mode. */
   setPodRanges(ranges: readonly Cidr[]): void {
     this.#podRanges = ranges;
+    this.#localsChanged = true;
   }
 
   /** Policies that the kernel refuses: pods of this node that they select are closed in the directions they speak about. */
   close(policies: ReadonlySet<string>): void {
-    this.#closed = policies;
+    if (policies.size === this.#closed.size && [...policies].every((id) => this.#closed.has(id))) return;
+    this.#closed = new Set(policies);
+    this.#localsChanged = true;
   }
 
   /** Brings `desired` up to date. */
@@ -122,11 +129,12 @@ export class NodeCompiler {
     const program = this.#loaded();
     this.work.settles++;
     this.#classify(program);
-    this.#settleLocals(program);
+    if (this.#localsChanged) this.#settleLocals(program);
     this.#identities.settle(program, this.#peers);
-    this.#slots.settle(this.#identities);
-    this.#dispatch();
-    this.#sets();
+    const written = this.#slots.settle(this.#identities);
+    if (this.#localsChanged || written) this.#dispatch();
+    if (this.#localsChanged) this.#sets();
+    this.#localsChanged = false;
     this.desired.forgetFound();
   }
 
@@ -149,13 +157,17 @@ export class NodeCompiler {
   #add(pod: Pod): void {
     if (pod.template) return;
     for (const ip of pod.addresses) this.#own(ip, pod);
+    if (pod.node === this.node) this.#localsChanged = true;
     if (pod.node === this.node && !pod.hostNetwork && pod.addresses.length > 0) this.#localPods.set(keyOf(pod), pod);
   }
 
   #drop(pod: Pod): void {
+    if (pod.node === this.node) this.#localsChanged = true;
     for (const ip of pod.addresses) {
       const address = addressText(ip);
       const owners = (this.#owners.get(address) ?? []).filter((owner) => owner !== pod);
+      // A local pod may have the address from now on.
+      if (owners.length > 0) this.#localsChanged = true;
       if (owners.length === 0) {
         this.#owners.delete(address);
         this.#peers.remove(address);
@@ -171,6 +183,8 @@ export class NodeCompiler {
   #own(ip: Ip, owner: Pod | Node): void {
     const address = addressText(ip);
     const owners = this.#owners.get(address);
+    // It may have been a local pod's.
+    if (owners !== undefined) this.#localsChanged = true;
     // A host-network pod has its node's address, and the node was here before it.
     if ('hostNetwork' in owner && owner.hostNetwork && owners !== undefined) owners.unshift(owner);
     else if (owners === undefined) this.#owners.set(address, [owner]);
@@ -209,6 +223,7 @@ export class NodeCompiler {
 
   /** Which slot each mode of each local pod has. */
   #settleLocals(program: CompiledProgram): void {
+    this.work.localsRead++;
     this.#slots.begin();
     for (const key of this.#locals.keys()) if (!this.#localPods.has(key)) this.#locals.delete(key);
     for (const [key, pod] of this.#localPods) {
@@ -286,6 +301,7 @@ export class NodeCompiler {
 
   /** Which chain each address of each local pod goes to. */
   #dispatch(): void {
+    this.#slots.beginChains();
     const wanted = new Map<string, Map<string, string>>();
     for (const name of NAMES) for (const family of [4, 6]) wanted.set(`${name}${family}`, new Map());
     if (this.desired.options.refuseEncapsulation) {

@@ -93,9 +93,7 @@ export function aheadText(wanted: TableContent, journal: Journal): string {
     const early = keys.filter((key) => {
       const { identity, subject } = numbersOf(key);
       const chain = `s_${subject}`;
-      const isSubjectNew = journal.chains.has(chain)
-        ? journal.chains.get(chain) === null
-        : !wanted.chains.has(chain);
+      const isSubjectNew = journal.chains.has(chain) ? journal.chains.get(chain) === null : !wanted.chains.has(chain);
       // Identity 0 is anybody: never new.
       return isSubjectNew || (identity !== 0 && !used.has(priorityText(identity, 0)));
     });

@@ -117,6 +117,10 @@ export class Slots {
 
   begin(): void {
     this.#wanted = new Map();
+  }
+
+  /** All chains are asked for again. */
+  beginChains(): void {
     this.#chains = new Set();
   }
 
@@ -190,8 +194,9 @@ export class Slots {
     this.dirty.add(slot);
   }
 
-  /** Writes what has changed. */
-  settle(facts: SlotFacts): void {
+  /** Writes what has changed; whether that was anything that chains may depend on. */
+  settle(facts: SlotFacts): boolean {
+    const written = this.gone.size > 0 || this.dirty.size > 0;
     for (const slot of this.gone) for (const key of slot.elements.keys()) this.#put(key, null);
     this.gone.clear();
     this.fresh.clear();
@@ -201,6 +206,7 @@ export class Slots {
       this.#write(slot, saying);
     }
     this.dirty.clear();
+    return written;
   }
 
   /** Whether something that was allowed is not any more. Identities that nobody has any more do not count. */
