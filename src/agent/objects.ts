@@ -34,6 +34,11 @@ export function keyOf(ref: Pick<ObjectRef, 'namespace' | 'name'>): string {
   return ref.namespace === null ? ref.name : `${ref.namespace}/${ref.name}`;
 }
 
+/** `metadata.uid`; `null` for an object without one. */
+export function uidOf(object: KubeObject): string | null {
+  return isObject(object.value.metadata) ? text(object.value.metadata.uid) : null;
+}
+
 /** A pod as an API server tells of it. */
 export interface SeenPod {
   /** With the addresses of its status. */
@@ -143,11 +148,16 @@ export interface SeenPolicy {
   readonly created: number | null;
 }
 
-/** Reads a policy that an API server has stored; `null` for an object of no kind of policy. */
-export function seenPolicy(object: KubeObject, digest: string): SeenPolicy | null {
+/** What tells a policy from another one of its name. */
+export function originOf(object: KubeObject): Pick<SeenPolicy, 'uid' | 'created'> {
   const metadata = isObject(object.value.metadata) ? object.value.metadata : {};
   const created = Date.parse(text(metadata.creationTimestamp) ?? '');
-  const known = { digest, uid: text(metadata.uid), created: Number.isNaN(created) ? null : created };
+  return { uid: uidOf(object), created: Number.isNaN(created) ? null : created };
+}
+
+/** Reads a policy that an API server has stored; `null` for an object of no kind of policy. */
+export function seenPolicy(object: KubeObject, digest: string): SeenPolicy | null {
+  const known = { digest, ...originOf(object) };
   try {
     const { fragments, diagnostics } = readPolicies([object], { stored: true });
     const [fragment] = fragments;

@@ -30,7 +30,8 @@ interface Held {
 export interface PodTable {
   /** Takes in a pod as it is now. */
   put(shared: Interner, object: KubeObject, diagnostics: Diagnostic[]): void;
-  remove(key: string): void;
+  /** Removes the pod, unless it is another one by now than that of the uid. */
+  remove(key: string, uid: string | null): void;
   /** Removes every pod whose key is not among these. */
   keep(keys: ReadonlySet<string>): void;
   early(key: string, addresses: EarlyAddresses | null): void;
@@ -162,9 +163,10 @@ export function podTable(node: string): PodTable {
       dirty.add(held);
     },
 
-    remove(key) {
+    remove(key, uid) {
       const held = pods.get(key);
-      if (held !== undefined) drop(key, held);
+      if (held === undefined || (uid !== null && held.uid !== '' && held.uid !== uid)) return;
+      drop(key, held);
     },
 
     keep(keys) {

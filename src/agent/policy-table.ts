@@ -3,7 +3,7 @@ import type { KubeObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
 import type { Policy } from '../model/program.ts';
-import { digestOf, keyOf, type SeenPolicy, seenPolicy } from './objects.ts';
+import { digestOf, keyOf, originOf, type SeenPolicy, seenPolicy } from './objects.ts';
 
 /** `before` is what was given out last; both are of one tier. */
 export interface PolicyChange {
@@ -34,7 +34,8 @@ interface Entry {
 /** The policies of the cluster, lowered; what has changed of them is collected until it is asked for. */
 export interface PolicyTable {
   put(object: KubeObject, notices: Notice[]): void;
-  remove(kind: string, key: string, notices: Notice[]): void;
+  /** Removes it, unless it is another one by now than that of the uid. */
+  remove(kind: string, key: string, uid: string | null, notices: Notice[]): void;
   /** Removes every policy of the kind whose key is not among these. */
   keep(kind: string, keys: ReadonlySet<string>, notices: Notice[]): void;
   pending(): boolean;
@@ -74,7 +75,12 @@ export function policyTable(): PolicyTable {
       kinds.set(kind, entries);
       const entry = entries.get(key);
       const digest = digestOf(object);
-      if (entry?.seen?.digest === digest) return;
+      if (entry !== undefined && entry.seen?.digest === digest) {
+        // It may have been made anew, in the same words.
+        entry.seen = { ...entry.seen, ...originOf(object) };
+        objects.set(entry.seen.fragment.policy.id, objectOf(object, entry.seen));
+        return;
+      }
       const seen = seenPolicy(object, digest);
       if (seen === null) return;
       const known = entry ?? { seen: null, given: null };
@@ -84,13 +90,15 @@ export function policyTable(): PolicyTable {
       }
       known.seen = seen;
       entries.set(key, known);
-      objects.set(seen.fragment.policy.id, { ref: object.ref, uid: seen.uid, created: seen.created });
+      objects.set(seen.fragment.policy.id, objectOf(object, seen));
       dirty.add(known);
     },
 
-    remove(kind, key, notices) {
+    remove(kind, key, uid, notices) {
       const entries = kinds.get(kind);
-      if (entries !== undefined) removeFrom(entries, key, notices);
+      const known = entries?.get(key)?.seen?.uid ?? null;
+      if (entries === undefined || (uid !== null && known !== null && uid !== known)) return;
+      removeFrom(entries, key, notices);
     },
 
     keep(kind, keys, notices) {
@@ -126,4 +134,8 @@ export function policyTable(): PolicyTable {
     objectOf: (id) => objects.get(id) ?? null,
     size: () => [...kinds.values()].reduce((sum, entries) => sum + entries.size, 0),
   };
+}
+
+function objectOf({ ref }: KubeObject, { uid, created }: SeenPolicy): PolicyObject {
+  return { ref, uid, created };
 }

@@ -144,6 +144,15 @@ describe('pods', () => {
     expect(changes(state.drain())).toEqual(['a/web 10.0.0.2 → -']);
   });
 
+  it('are not removed by the end of an earlier one of their name', () => {
+    const { state } = begun({ pods: [pod({ name: 'web', ip: '10.0.0.1', uid: 'old' })] });
+    put(state, 'pods', pod({ name: 'web', ip: '10.0.0.2', uid: 'new' }));
+    state.take({ kind: 'removed', resource: 'pods', object: pod({ name: 'web', ip: '10.0.0.1', uid: 'old' }) });
+    expect(changes(state.drain())).toEqual(['a/web 10.0.0.1 → -', '- → a/web 10.0.0.2']);
+    state.take({ kind: 'removed', resource: 'pods', object: pod({ name: 'web', ip: '10.0.0.2', uid: 'new' }) });
+    expect(changes(state.drain())).toEqual(['a/web 10.0.0.2 → -']);
+  });
+
   it('that change in nothing that matters cost nothing', () => {
     const { state } = begun({
       pods: [pod({ name: 'web', ip: '10.0.0.1', labels: { app: 'web' } })],
@@ -289,12 +298,27 @@ describe('namespaces', () => {
     const { state } = begun();
     put(state, 'pods', pod({ name: 'web', namespace: 'late', ip: '10.0.0.1' }));
     const first = state.drain();
-    expect(first.namespaces.map(({ name, labels }) => [name, [...(labels ?? [])]])).toEqual([
-      ['late', [['kubernetes.io/metadata.name', 'late']]],
-    ]);
+    // Not even that it has none: a policy may choose it by labels that are on their way.
+    expect(first.namespaces.map(({ name, labels }) => [name, labels])).toEqual([['late', null]]);
     put(state, 'namespaces', namespace('late', { team: 'x' }));
     expect(state.drain().reload).toEqual(['namespaces']);
     expect(state.snapshot().cluster.namespaces.get('late')?.labels?.get('team')).toBe('x');
+  });
+
+  it('that are gone are forgotten with the last of their pods', () => {
+    const { state } = begun();
+    const late = pod({ name: 'web', namespace: 'late', ip: '10.0.0.1' });
+    for (const listed of [true, false]) {
+      if (listed) put(state, 'namespaces', namespace('late', { team: 'x' }));
+      put(state, 'pods', late);
+      state.drain();
+      if (listed) state.take({ kind: 'removed', resource: 'namespaces', object: namespace('late') });
+      state.drain();
+      expect(state.snapshot().cluster.namespaces.get('late')?.labels).toBeNull();
+      state.take({ kind: 'removed', resource: 'pods', object: late });
+      state.drain();
+      expect(state.counts().namespaces).toBe(0);
+    }
   });
 
   it('whose labels change mean a new compilation only where pods are, or once there are some', () => {
@@ -369,6 +393,18 @@ describe('policies', () => {
     expect(ids(state.drain())).toEqual(['networkpolicy NetworkPolicy/a/q → -']);
   });
 
+  it('are not removed by the end of an earlier one of their name, though it said the same', () => {
+    const { state } = begun({ networkpolicies: [policy('p', 80, { uid: 'old' })] });
+    put(state, 'networkpolicies', policy('p', 80, { uid: 'new' }));
+    expect(state.policyObject('NetworkPolicy/a/p')?.uid).toBe('new');
+    state.take({ kind: 'removed', resource: 'networkpolicies', object: policy('p', 80, { uid: 'old' }) });
+    state.drain();
+    expect(state.policyIds()).toEqual(['NetworkPolicy/a/p']);
+    state.take({ kind: 'removed', resource: 'networkpolicies', object: policy('p', 80, { uid: 'new' }) });
+    state.drain();
+    expect(state.policyIds()).toEqual([]);
+  });
+
   it('move between tiers', () => {
     const { state } = begun();
     state.take({ kind: 'listed', resource: 'clusternetworkpolicies', objects: [cnp('c', 'Admin')] });
@@ -400,9 +436,12 @@ describe('policies', () => {
 
   it('that may not be read close their tier from the beginning, and are kept as they were later on', () => {
     const state = agentState({ node: 'n1' });
+    // Its definition may come later than the agent: that there were none tells nothing about those that come with it.
+    state.take({ kind: 'absent', resource: 'clusternetworkpolicies' });
+    state.drain();
     state.take({ kind: 'unreadable', resource: 'clusternetworkpolicies', reason: 'forbidden' });
     state.take({ kind: 'listed', resource: 'networkpolicies', objects: [policy('p', 80)] });
-    state.drain();
+    expect(state.drain().reload).toEqual(['unread']);
     const why = (): (string | null)[] => state.snapshot().program.tiers.map(({ unread }) => unread);
     expect(why()).toEqual([
       'clusternetworkpolicies could not be read: forbidden',

@@ -1,7 +1,6 @@
 import { type Cidr, formatCidr, sameIp } from '../base/ip.ts';
 import { by, byText } from '../base/order.ts';
 import { type Interner, interner } from '../cluster/intern.ts';
-import { namedNamespace } from '../cluster/one-object.ts';
 import type { EarlyAddresses } from '../io/cni-cache.ts';
 import type { WatchEvent, WatchedResource } from '../io/watch-event.ts';
 import { assemble } from '../kinds/assemble.ts';
@@ -11,7 +10,7 @@ import type { JsonObject, KubeObject } from '../manifest/object.ts';
 import type { Cluster, Namespace, Node, Pod, Workload } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { PolicyProgram } from '../model/program.ts';
-import { keyOf, kubeObject, type SeenNode, seenNamespace, seenNode, UNDECODABLE_POLICY } from './objects.ts';
+import { keyOf, kubeObject, type SeenNode, seenNamespace, seenNode, UNDECODABLE_POLICY, uidOf } from './objects.ts';
 import { type PodChange, podTable, sameLabels } from './pod-table.ts';
 import { type Notice, type PolicyChange, type PolicyObject, policyTable } from './policy-table.ts';
 
@@ -111,6 +110,8 @@ export function agentState(options: StateOptions): AgentState {
   const stale = new Set<string>();
   /** Other namespaces that are new or different. */
   const fresh = new Set<string>();
+  /** Namespaces that the server does not have, or does not have yet, and that pods are in. */
+  const unlisted = new Set<string>();
   const nodes = new Map<string, SeenNode>();
   const standings = new Map<WatchedResource, Standing>(WATCHED.map((resource) => [resource, { kind: 'waiting' }]));
   const reload = new Set<ReloadReason>(['first']);
@@ -134,6 +135,7 @@ export function agentState(options: StateOptions): AgentState {
   }
 
   function putNamespace(next: Namespace): void {
+    unlisted.delete(next.name);
     const before = namespaces.get(next.name);
     if (before !== undefined && sameLabels(before.labels, next.labels)) return;
     namespaces.set(next.name, next);
@@ -193,17 +195,29 @@ export function agentState(options: StateOptions): AgentState {
     }
   }
 
-  function remove(resource: WatchedResource, key: string): void {
-    if (resource === 'pods') pods.remove(key);
+  function remove(resource: WatchedResource, object: KubeObject): void {
+    const key = keyOf(object.ref);
+    if (resource === 'pods') pods.remove(key, uidOf(object));
     else if (resource === 'namespaces') removeNamespace(key);
     else if (resource === 'nodes') removeNode(key);
-    else policies.remove(POLICY_KIND[resource] ?? resource, key, notices);
+    else policies.remove(POLICY_KIND[resource] ?? resource, key, uidOf(object), notices);
   }
 
   function removeNamespace(name: string): void {
     if (!namespaces.has(name)) return;
-    if (pods.countIn(name) > 0) putNamespace(namedNamespace(shared, name));
-    else if (namespaces.delete(name)) touch(name);
+    if (pods.countIn(name) > 0) putUnlisted(name);
+    else dropNamespace(name);
+  }
+
+  /** Policies that choose by labels may mean it: what its labels are is not known, so nothing is left open. */
+  function putUnlisted(name: string): void {
+    putNamespace({ name, labels: null, origin: null });
+    unlisted.add(name);
+  }
+
+  function dropNamespace(name: string): void {
+    unlisted.delete(name);
+    if (namespaces.delete(name)) touch(name);
   }
 
   function keep(resource: WatchedResource, keys: ReadonlySet<string>): void {
@@ -240,10 +254,7 @@ export function agentState(options: StateOptions): AgentState {
     for (const { after } of changes) {
       if (after === null) continue;
       const { namespace } = after;
-      if (!namespaces.has(namespace)) {
-        namespaces.set(namespace, namedNamespace(shared, namespace));
-        touch(namespace);
-      }
+      if (!namespaces.has(namespace)) putUnlisted(namespace);
       if (stale.has(namespace)) reload.add('namespaces');
       peopled.add(namespace);
     }
@@ -272,7 +283,7 @@ export function agentState(options: StateOptions): AgentState {
         }
         case 'removed': {
           const object = objectFor(resource, event.object);
-          if (object !== null) remove(resource, keyOf(object.ref));
+          if (object !== null) remove(resource, object);
           break;
         }
         case 'absent':
@@ -280,8 +291,8 @@ export function agentState(options: StateOptions): AgentState {
           stand(resource, { kind: 'absent' });
           break;
         case 'unreadable': {
-          const before = standings.get(resource)?.kind;
-          const known = before === 'listed' || before === 'absent' || isStale(standings.get(resource));
+          const before = standings.get(resource);
+          const known = before?.kind === 'listed' || isStale(before);
           stand(resource, { kind: 'unreadable', reason: event.reason, known });
           break;
         }
@@ -303,6 +314,7 @@ export function agentState(options: StateOptions): AgentState {
       nodesLeftOut = what === 'without-nodes' && reload.delete('nodes');
       const changes = pods.drain();
       settleNamespaces(changes);
+      for (const name of [...unlisted]) if (pods.countIn(name) === 0) dropNamespace(name);
       const closes = pods.undecodable() > 0;
       const flip: PolicyChange[] =
         closes === closing

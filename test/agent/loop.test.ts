@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { JsonObject } from '../../src/manifest/object.ts';
 import { DEFAULT_LAYOUT } from '../../src/targets/nftables/layout.ts';
 import type { TableContent } from '../../src/targets/nftables/table.ts';
 import { fakeNft } from '../support/fake-nft.ts';
@@ -22,6 +23,22 @@ async function begin(one: Rig): Promise<Rig> {
   one.loop.start();
   await one.clock.advance(100);
   return one;
+}
+
+/** Nobody may reach pods of namespaces with that `env`. */
+function denyTo(env: string): JsonObject {
+  const namespaces = { matchLabels: { env } };
+  return {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: `deny-${env}` },
+    spec: {
+      tier: 'Admin',
+      priority: 10,
+      subject: { namespaces },
+      ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }],
+    },
+  };
 }
 
 const started = (): Promise<Rig> => begin(rig());
@@ -182,6 +199,27 @@ describe('changes', () => {
     await one.clock.advance(15_000);
     expect(one.kernel.content()?.sets.get('in4')?.elements.has('192.168.0.59')).toBe(true);
     expect(one.loop.status()).toMatchObject({ failure: null, pendingSince: null });
+  });
+
+  it('of pods before their namespace is known leave nothing open that its labels may close', async () => {
+    const one = rig();
+    one.list({ ...SHOP, clusternetworkpolicies: [denyTo('prod')] });
+    one.loop.start();
+    await one.clock.advance(100);
+    expect(one.passes(OTHER, '10.0.0.7', 80)).toBe(true);
+    one.put('pods', podObject('early', '10.0.0.7', { namespace: 'b' }));
+    await one.clock.advance(100);
+    expect(one.passes(OTHER, '10.0.0.7', 80)).toBe(false);
+    one.put('namespaces', namespaceObject('b', { env: 'test' }));
+    await one.clock.advance(2000);
+    expect(one.passes(OTHER, '10.0.0.7', 80)).toBe(true);
+    one.put('namespaces', namespaceObject('b', { env: 'prod' }));
+    await one.clock.advance(2000);
+    expect(one.passes(OTHER, '10.0.0.7', 80)).toBe(false);
+    // Whoever is in it may still be there, though the server has no such namespace any more.
+    one.remove('namespaces', namespaceObject('b'));
+    await one.clock.advance(2000);
+    expect(one.passes(OTHER, '10.0.0.7', 80)).toBe(false);
   });
 
   it('of the options take effect without a gap', async () => {
