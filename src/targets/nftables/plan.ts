@@ -94,8 +94,7 @@ export function aheadText(wanted: TableContent, journal: Journal): string {
       const { identity, subject } = numbersOf(key);
       const chain = `s_${subject}`;
       const isSubjectNew = journal.chains.has(chain) ? journal.chains.get(chain) === null : !wanted.chains.has(chain);
-      // Identity 0 is anybody: never new.
-      return isSubjectNew || (identity !== 0 && !used.has(priorityText(identity, 0)));
+      return isSubjectNew || !used.has(priorityText(identity, 0));
     });
     push(out, `add element ${table} ${name}`, early, INTERVAL_BATCH);
   }
@@ -106,7 +105,7 @@ function numbersOf(key: string): ReturnType<typeof parsePriority> {
   return parsePriority(key.slice(0, key.indexOf(' ')));
 }
 
-/** Which of some identities an address has in the kernel. */
+/** Which of some identities an address has in the kernel; anybody's is that of `*`. */
 function identitiesIn(wanted: TableContent, journal: Journal, among: ReadonlySet<string>): ReadonlySet<string> {
   const used = new Set<string>();
   for (const name of IDENTITIES) {
