@@ -41,6 +41,8 @@ export interface Compiler {
   setPodRanges(ranges: readonly Cidr[]): void;
   close(policies: ReadonlySet<string>): void;
   settle(): void;
+  /** Whether a new one would be much smaller. */
+  isOvergrown(): boolean;
   stats(): CompilerStats;
 }
 

@@ -224,6 +224,7 @@ export function syncLoop(options: LoopOptions): Loop {
     retryMs = FIRST_RETRY_MS;
     for (const id of trying) if (!closed.has(id)) observer.policyHealed(id);
     trying.clear();
+    if (compiler.isOvergrown()) renewal ??= 'overgrown';
     const wall = clock.wall();
     observer.committed({
       changes: outcome.changes,

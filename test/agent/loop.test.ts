@@ -54,6 +54,27 @@ function refusing(port: number): (content: TableContent) => string | null {
   };
 }
 
+describe('a long life', () => {
+  it('does not add up what is gone: a new compiler goes on with the same numbers', async () => {
+    const one = await started();
+    const jobs = 6000;
+    for (let i = 0; i < jobs; i += 50) {
+      const pods = Array.from({ length: 50 }, (_, at) => i + at).map((job) =>
+        podObject(`job-${job}`, `10.1.${job >> 8}.${job & 255}`, { node: 'n2' }),
+      );
+      for (const pod of pods) one.put('pods', pod);
+      await one.clock.advance(300);
+      for (const pod of pods) one.remove('pods', pod);
+      await one.clock.advance(300);
+    }
+    expect(one.told).toEqual(['loaded first', 'loaded overgrown']);
+    expect(one.loop.compiler().isOvergrown()).toBe(false);
+    // Nothing about the jobs concerns this node, and so does nothing about beginning anew.
+    expect(one.kernel.applied).toHaveLength(1);
+    expect([one.passes(CLIENT, WEB, 80), one.passes(OTHER, WEB, 80)]).toEqual([true, false]);
+  });
+});
+
 describe('the first sync', () => {
   it('waits until everything was listed', async () => {
     const one = rig();

@@ -63,6 +63,8 @@ export class NodeCompiler {
   /** Addresses of which the class may have changed. */
   readonly #touched = new Map<string, Ip>();
   #blocks = -1;
+  /** After the first settling of what was loaded. */
+  #bulk = 0;
   #podRanges: readonly Cidr[] = [];
   /** Work done, for tests. */
   readonly work = { settles: 0, loads: 0, subjectsRead: 0, localsRead: 0 };
@@ -77,6 +79,7 @@ export class NodeCompiler {
   /** Takes everything anew; numbers are kept as far as they can be. */
   load(cluster: Cluster, program: PolicyProgram): void {
     this.work.loads++;
+    this.#bulk = 0;
     this.#localsChanged = true;
     this.#cluster = cluster;
     this.#program = new CompiledProgram(program, cluster, { traffic: this.#traffic, ties: 'by-name' });
@@ -135,7 +138,16 @@ export class NodeCompiler {
     if (this.#localsChanged || written) this.#dispatch();
     if (this.#localsChanged) this.#sets();
     this.#localsChanged = false;
+    if (this.#bulk === 0) this.#bulk = bulkOf(program);
     this.desired.forgetFound();
+  }
+
+  /**
+   * Whether most of what is kept is about pods and policies that are gone: the engine takes in, and never forgets. A new
+   * compiler that finds the table goes on with the same numbers.
+   */
+  isOvergrown(): boolean {
+    return bulkOf(this.#loaded()) > 2 * this.#bulk + SPARE_BULK;
   }
 
   stats(): NodeCompilerStats {
@@ -377,6 +389,13 @@ function outsideOf(program: CompiledProgram): readonly OutsideRange[] {
       return { family, first, last, unit: unitOf(program.classes.externalClass(group, example), family) };
     }),
   );
+}
+
+/** Classes, blocks and sets of ports that may be about nobody any more before it is worth while to begin anew. */
+const SPARE_BULK = 5000;
+
+function bulkOf(program: CompiledProgram): number {
+  return program.classes.all.length + program.partition.version + program.traffic.size;
 }
 
 function keyOf(pod: Pod): string {
