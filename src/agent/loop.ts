@@ -70,6 +70,8 @@ const QUIET_MS = 10;
 const MOST_LATENCIES = 1000;
 /** For nodes that come and go, everything is compiled anew at most one part in so many of the time. */
 const NODES_SHARE = 10;
+/** After a sync, the next one waits this many times as long as it took, but never beyond the limit. */
+const REST = 3;
 /** Reading the table back may take one part in so many of the time. */
 const READING_SHARE = 50;
 
@@ -96,6 +98,8 @@ export function syncLoop(options: LoopOptions): Loop {
   let anew: string | null = null;
   /** Another compiler must be made, and why. */
   let renewal: string | null = null;
+  /** Until then, changes wait for others, so that many of them do not mean nft all the time. */
+  let restUntil = 0;
   /** Until then, changed nodes wait. */
   let nodesAt = 0;
   let retryAt: number | null = null;
@@ -118,7 +122,8 @@ export function syncLoop(options: LoopOptions): Loop {
     const { coalesceMs, coalesceLimitMs } = timing();
     const times = [verifyAt, canaryAt];
     if (firstEvent !== null) {
-      times.push(Math.min(firstEvent + coalesceLimitMs, Math.max(firstEvent + coalesceMs, lastEvent + QUIET_MS)));
+      const together = Math.max(firstEvent + coalesceMs, lastEvent + QUIET_MS, restUntil);
+      times.push(Math.min(firstEvent + coalesceLimitMs, together));
     } else if (anew !== null || renewal !== null) times.push(0);
     if (state.leftOut()) times.push(nodesAt);
     const again = closed.nextTry();
@@ -217,6 +222,7 @@ export function syncLoop(options: LoopOptions): Loop {
     }
     const now = clock.now();
     synced = true;
+    restUntil = now + REST * (now - begun);
     lastSuccess = now;
     lastSuccessWall = clock.wall();
     failure = null;
