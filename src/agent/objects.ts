@@ -44,10 +44,15 @@ export interface SeenPod {
   /** With the addresses of its status. */
   readonly pod: Pod;
   readonly uid: string;
+  /** The uid that its sandbox is made for: a static pod has another one on its node than at the API server. */
+  readonly sandbox: string;
   /** `metadata.creationTimestamp` in whole seconds since 1970; 0 where there is none. */
   readonly created: number;
   readonly finished: boolean;
 }
+
+/** Kubelets put it on what they tell the API server of their static pods. */
+const MIRROR = 'kubernetes.io/config.mirror';
 
 // No label has such a key, so nothing else can carry it.
 const UNDECODABLE_KEY = '\0undecodable';
@@ -58,7 +63,10 @@ export function seenPod(shared: Interner, object: KubeObject, diagnostics: Diagn
   const { pod, finished } = podOf(shared, of, object.ref.namespace ?? 'default');
   const metadata = isObject(object.value.metadata) ? object.value.metadata : {};
   const created = Math.floor(Date.parse(text(metadata.creationTimestamp) ?? '') / 1000);
-  const known = { uid: text(metadata.uid) ?? '', created: Number.isNaN(created) ? 0 : created };
+  const uid = text(metadata.uid) ?? '';
+  const annotations = isObject(metadata.annotations) ? metadata.annotations : {};
+  const mirrored = Object.hasOwn(annotations, MIRROR) ? text(annotations[MIRROR]) : null;
+  const known = { uid, sandbox: mirrored ?? uid, created: Number.isNaN(created) ? 0 : created };
   if (of.fault === null) return { pod, finished, ...known };
   const { field, message } = of.fault;
   diagnostics.push(closedPod(object.ref, field, message));

@@ -5,7 +5,7 @@ import type { KubeObject } from '../manifest/object.ts';
 import type { ContainerPort, Pod } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Labels } from '../model/selector.ts';
-import { isUndecodable, keyOf, type SeenPod, seenPod } from './objects.ts';
+import { isUndecodable, keyOf, seenPod } from './objects.ts';
 
 /** `before` is what was given out last. */
 export interface PodChange {
@@ -19,8 +19,14 @@ interface Held {
   pod: Pod;
   uid: string;
   created: number;
-  /** Its addresses are those of its status, not early ones. */
-  settled: boolean;
+  /** The uid that the network plugin knows it by. */
+  sandbox: string;
+  /** The addresses of its status. */
+  status: readonly Ip[];
+  /** What the network plugin says of it. */
+  early: EarlyAddresses | null;
+  /** It is gone from the API server, or has finished; its sandbox is still there, and with it whoever runs in it. */
+  leaving: boolean;
   gone: boolean;
   /** What was given out last: with the addresses that it owns. */
   given: Pod | null;
@@ -55,6 +61,7 @@ export function podTable(node: string): PodTable {
   /** Who claims an address: mostly one pod. */
   const claims: Readonly<Record<Family, Map<bigint, Held | Held[]>>> = { 4: new Map(), 6: new Map() };
   const dirty = new Set<Held>();
+  const leaving = new Map<string, Held>();
   const perNamespace = new Map<string, number>();
   let undecodable = 0;
 
@@ -85,26 +92,49 @@ export function podTable(node: string): PodTable {
     }
   }
 
-  /** Of several pods with one address the newest owns it. */
-  function owns(held: Held, { family, value }: Ip): boolean {
-    const claimants = claims[family].get(value);
+  /** Of several pods with one address, the one with the best claim owns it. */
+  function owns(held: Held, ip: Ip): boolean {
+    const claimants = claims[ip.family].get(ip.value);
     if (!Array.isArray(claimants)) return claimants === held;
-    return claimants.every((other) => other === held || isNewer(held, other));
+    return claimants.every((other) => other === held || isBetter(held, other, ip));
   }
 
-  function drop(key: string, held: Held): void {
-    pods.delete(key);
+  function drop(held: Held): void {
     release(held);
     held.gone = true;
     if (held.given === null) dirty.delete(held);
     else dirty.add(held);
   }
 
-  function claimed(key: string, seen: SeenPod): { readonly pod: Pod; readonly settled: boolean } {
-    if (seen.pod.addresses.length > 0) return { pod: seen.pod, settled: true };
+  /** The pod is no more; its addresses stay guarded as long as its sandbox lives. */
+  function leave(key: string, held: Held): void {
+    pods.delete(key);
+    if (held.early === null) {
+      drop(held);
+      return;
+    }
+    endLeaving(key);
+    leaving.set(key, held);
+    release(held);
+    held.leaving = true;
+    held.status = NO_ADDRESSES;
+    // Another pod may come that has its name.
+    const name = `${held.pod.name}\0${held.uid}`;
+    held.pod = { ...held.pod, name, addresses: held.early.addresses };
+    claim(held);
+    dirty.add(held);
+  }
+
+  function endLeaving(key: string): void {
+    const held = leaving.get(key);
+    if (held === undefined) return;
+    leaving.delete(key);
+    drop(held);
+  }
+
+  function earlyFor(key: string, pod: Pod, sandbox: string): EarlyAddresses | null {
     const early = earlies.get(key);
-    const isSame = early !== undefined && early.uid === seen.uid;
-    return { pod: isSame ? { ...seen.pod, addresses: early.addresses } : seen.pod, settled: false };
+    return early !== undefined && early.uid === sandbox && pod.node === node ? early : null;
   }
 
   function want(held: Held): Pod | null {
@@ -140,51 +170,56 @@ export function podTable(node: string): PodTable {
       const held = pods.get(key);
       // The agent has no use for a pod that shares its node's addresses, or will never have any.
       const matters = !seen.finished && !seen.pod.hostNetwork && seen.pod.node !== null;
-      const { pod, settled } = claimed(key, seen);
-      if (!matters || (pod.addresses.length === 0 && pod.node !== node)) {
-        if (held !== undefined) drop(key, held);
+      const early = earlyFor(key, seen.pod, seen.sandbox);
+      if (!matters || (seen.pod.addresses.length === 0 && seen.pod.node !== node)) {
+        if (held !== undefined) leave(key, held);
         return;
       }
-      if (held === undefined) {
-        const { uid, created } = seen;
-        const added: Held = { pod, uid, created, settled, gone: false, given: null };
+      const { uid, created, sandbox } = seen;
+      const { addresses: status } = seen.pod;
+      const pod = claiming(seen.pod, status, early);
+      if (leaving.get(key)?.uid === uid) endLeaving(key);
+      // Another pod of its name: what is left of it is not this one's.
+      const isNext = held !== undefined && held.uid !== uid && held.early !== null;
+      if (isNext) leave(key, held);
+      if (held === undefined || isNext) {
+        const added: Held = { pod, uid, created, sandbox, status, early, leaving: false, gone: false, given: null };
         pods.set(key, added);
         claim(added);
         dirty.add(added);
         return;
       }
-      held.settled = settled;
-      if (held.uid === seen.uid && held.created === seen.created && samePod(held.pod, pod)) return;
+      const isSame = held.uid === uid && held.created === created && sameAddresses(held.status, status);
+      if (isSame && held.early === early && samePod(held.pod, pod)) return;
       release(held);
-      held.pod = pod;
-      held.uid = seen.uid;
-      held.created = seen.created;
+      Object.assign(held, { pod, uid, created, sandbox, status, early });
       claim(held);
-      dirty.add(held);
+      if (want(held) !== held.given) dirty.add(held);
     },
 
     remove(key, uid) {
       const held = pods.get(key);
       if (held === undefined || (uid !== null && held.uid !== '' && held.uid !== uid)) return;
-      drop(key, held);
+      leave(key, held);
     },
 
     keep(keys) {
-      for (const [key, held] of pods) if (!keys.has(key)) drop(key, held);
+      for (const [key, held] of [...pods]) if (!keys.has(key)) leave(key, held);
     },
 
     early(key, addresses) {
       if (addresses === null) earlies.delete(key);
       else earlies.set(key, addresses);
+      if (leaving.get(key)?.sandbox !== addresses?.uid) endLeaving(key);
       const held = pods.get(key);
-      if (held === undefined || held.settled) return;
-      const isSame = addresses !== null && addresses.uid === held.uid;
-      const next = isSame ? addresses.addresses : NO_ADDRESSES;
-      if (sameAddresses(next, held.pod.addresses)) return;
+      if (held === undefined) return;
+      const early = earlyFor(key, held.pod, held.sandbox);
+      if (early === null && held.early === null) return;
       release(held);
-      held.pod = { ...held.pod, addresses: next };
+      held.early = early;
+      held.pod = claiming(held.pod, held.status, early);
       claim(held);
-      dirty.add(held);
+      if (want(held) !== held.given) dirty.add(held);
     },
 
     pending: () => dirty.size > 0,
@@ -212,7 +247,7 @@ export function podTable(node: string): PodTable {
     },
 
     *given() {
-      for (const { given } of pods.values()) if (given !== null) yield given;
+      for (const table of [pods, leaving]) for (const { given } of table.values()) if (given !== null) yield given;
     },
 
     countIn: (namespace) => perNamespace.get(namespace) ?? 0,
@@ -221,8 +256,32 @@ export function podTable(node: string): PodTable {
   };
 }
 
-function isNewer(a: Held, b: Held): boolean {
+/** The pod with all addresses that it claims: while its sandbox is made anew, its status has those of the old one. */
+function claiming(pod: Pod, status: readonly Ip[], early: EarlyAddresses | null): Pod {
+  const more = (early?.addresses ?? NO_ADDRESSES).filter((ip) => !has(status, ip));
+  const addresses = more.length === 0 ? status : [...status, ...more];
+  return addresses === pod.addresses ? pod : { ...pod, addresses };
+}
+
+/** Plugin and status, or the plugin alone; the status alone; the plugin against the status; what is leaving. */
+function strengthOf({ leaving, early, status }: Held, ip: Ip): number {
+  if (leaving) return 0;
+  const isNoted = early !== null && has(early.addresses, ip);
+  const isTold = has(status, ip);
+  return isNoted && (isTold || status.length === 0) ? 3 : isTold ? 2 : 1;
+}
+
+function isBetter(a: Held, b: Held, ip: Ip): boolean {
+  const strength = strengthOf(a, ip);
+  const other = strengthOf(b, ip);
+  if (strength !== other) return strength > other;
+  const [noted = 0, otherNoted = 0] = [a.early?.at, b.early?.at];
+  if (strength !== 2 && noted !== otherNoted) return noted > otherNoted;
   return a.created === b.created ? a.uid > b.uid : a.created > b.created;
+}
+
+function has(addresses: readonly Ip[], ip: Ip): boolean {
+  return addresses.some((other) => sameIp(other, ip));
 }
 
 function samePod(a: Pod, b: Pod): boolean {
@@ -231,7 +290,8 @@ function samePod(a: Pod, b: Pod): boolean {
     (sameLabels(a.labels, b.labels) &&
       samePorts(a.ports, b.ports) &&
       sameAddresses(a.addresses, b.addresses) &&
-      a.node === b.node)
+      a.node === b.node &&
+      a.name === b.name)
   );
 }
 

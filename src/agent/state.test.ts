@@ -248,9 +248,9 @@ describe('an address that two pods have', () => {
 });
 
 describe('early addresses', () => {
-  const web = { namespace: 'a', name: 'web', uid: 'u-web', addresses: [ip('10.0.0.5'), ip('fd00::5')] };
+  const web = { namespace: 'a', name: 'web', uid: 'u-web', addresses: [ip('10.0.0.5'), ip('fd00::5')], at: 1000 };
 
-  it('count until the status has some, whichever comes first', () => {
+  it('count as soon as the pod is known, and those of its status with them', () => {
     for (const early of [true, false]) {
       const { state } = begun({ namespaces: [namespace('a')] });
       if (early) state.early('a/web', web);
@@ -258,10 +258,88 @@ describe('early addresses', () => {
       if (!early) state.early('a/web', web);
       expect(changes(state.drain())).toEqual(['- → a/web 10.0.0.5,fd00::5']);
       expect(put(state, 'pods', pod({ name: 'web', ips: ['10.0.0.5', 'fd00::5'] }))).toBe(false);
-      put(state, 'pods', pod({ name: 'web', ip: '10.0.0.6' }));
-      expect(changes(state.drain())).toEqual(['a/web 10.0.0.5,fd00::5 → -', '- → a/web 10.0.0.6']);
-      expect(state.early('a/web', web)).toBe(false);
+      expect(state.early('a/web', { ...web, at: 1001 })).toBe(false);
     }
+  });
+
+  it('of a sandbox that was made anew count before the status has them', () => {
+    const { state } = begun({ namespaces: [namespace('a')] });
+    state.early('a/web', web);
+    put(state, 'pods', pod({ name: 'web', ips: ['10.0.0.5', 'fd00::5'] }));
+    state.drain();
+    state.early('a/web', { ...web, addresses: [ip('10.0.0.6')], at: 2000 });
+    expect(changes(state.drain())).toEqual(['a/web 10.0.0.5,fd00::5 → a/web 10.0.0.5,fd00::5,10.0.0.6']);
+    put(state, 'pods', pod({ name: 'web', ip: '10.0.0.6' }));
+    expect(changes(state.drain())).toEqual(['a/web 10.0.0.5,fd00::5,10.0.0.6 → -', '- → a/web 10.0.0.6']);
+  });
+
+  it('beat the status of others, unless their own status has something else', () => {
+    const { state } = begun({ namespaces: [namespace('a')] });
+    // After the node was started anew: what `newer` had belongs to `web` now.
+    put(state, 'pods', pod({ name: 'newer', ip: '10.0.0.5', created: '2026-02-02T00:00:00Z' }));
+    put(state, 'pods', pod({ name: 'web', ip: '10.0.0.5' }));
+    state.drain();
+    state.early('a/web', web);
+    expect(changes(state.drain())).toEqual(['a/newer 10.0.0.5 → -', '- → a/web 10.0.0.5,fd00::5']);
+    put(state, 'pods', pod({ name: 'web', ip: '10.0.0.9' }));
+    expect(changes(state.drain())).toEqual([
+      'a/web 10.0.0.5,fd00::5 → -',
+      '- → a/newer 10.0.0.5',
+      '- → a/web 10.0.0.9,fd00::5',
+    ]);
+    state.early('a/newer', { ...web, name: 'newer', uid: 'u-newer', at: 2000 });
+    expect(changes(state.drain())).toEqual([
+      'a/web 10.0.0.9,fd00::5 → -',
+      '- → a/web 10.0.0.9',
+      'a/newer 10.0.0.5 → a/newer 10.0.0.5,fd00::5',
+    ]);
+  });
+
+  it('guard what runs in a sandbox longer than its pod is there', () => {
+    for (const end of ['removed', 'finished', 'listed'] as const) {
+      const { state } = begun({ namespaces: [namespace('a')] });
+      state.early('a/web', { ...web, addresses: [ip('10.0.0.5')] });
+      put(state, 'pods', pod({ name: 'web', ip: '10.0.0.5', labels: { app: 'web' } }));
+      state.drain();
+      if (end === 'removed') state.take({ kind: 'removed', resource: 'pods', object: pod({ name: 'web' }) });
+      if (end === 'finished') put(state, 'pods', pod({ name: 'web', ip: '10.0.0.5', phase: 'Failed' }));
+      if (end === 'listed') state.take({ kind: 'listed', resource: 'pods', objects: [] });
+      const [{ after } = { after: null }] = state.drain().pods;
+      expect([after?.addresses.map(formatIp), after?.labels.get('app')]).toEqual([['10.0.0.5'], 'web']);
+      // A later pod of the name has nothing to do with it.
+      put(state, 'pods', pod({ name: 'web', ip: '10.0.0.7', uid: 'later', node: 'n2' }));
+      expect(changes(state.drain())).toEqual(['- → a/web 10.0.0.7']);
+      expect(
+        state
+          .snapshot()
+          .cluster.workloads.flatMap(({ pods }) => pods.map(({ addresses }) => addresses.map(formatIp).join())),
+      ).toEqual(['10.0.0.7', '10.0.0.5']);
+      state.early('a/web', null);
+      expect(state.drain().pods.map(({ before, after }) => [before?.addresses.map(formatIp), after])).toEqual([
+        [['10.0.0.5'], null],
+      ]);
+    }
+  });
+
+  it('of a sandbox that is left over belong to whoever has them now', () => {
+    const { state } = begun({ namespaces: [namespace('a')] });
+    state.early('a/web', { ...web, addresses: [ip('10.0.0.5')] });
+    put(state, 'pods', pod({ name: 'web', ip: '10.0.0.5' }));
+    state.take({ kind: 'removed', resource: 'pods', object: pod({ name: 'web' }) });
+    put(state, 'pods', pod({ name: 'other', ip: '10.0.0.5', created: '2025-01-01T00:00:00Z' }));
+    expect(changes(state.drain())).toEqual(['- → a/other 10.0.0.5']);
+    // The same pod, which was not gone after all.
+    put(state, 'pods', pod({ name: 'web', ip: '10.0.0.5' }));
+    expect(changes(state.drain())).toEqual(['a/other 10.0.0.5 → -', '- → a/web 10.0.0.5']);
+  });
+
+  it('of a static pod bear the uid that it has on its node', () => {
+    const { state } = begun({ namespaces: [namespace('a')] });
+    state.early('a/web', { ...web, uid: 'of-the-file' });
+    const mirror = pod({ name: 'web' });
+    const annotations = { 'kubernetes.io/config.mirror': 'of-the-file' };
+    put(state, 'pods', { ...mirror, metadata: { ...(mirror.metadata as JsonObject), annotations } });
+    expect(changes(state.drain())).toEqual(['- → a/web 10.0.0.5,fd00::5']);
   });
 
   it('of an earlier pod of the name, or of another node, do not count', () => {

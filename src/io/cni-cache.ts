@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Ip, parseIp } from '../base/ip.ts';
 import { systemCode } from './io-error.ts';
@@ -11,6 +11,8 @@ export interface EarlyAddresses {
   /** Files outlive their pods; a later pod of the same name has another uid. */
   readonly uid: string;
   readonly addresses: readonly Ip[];
+  /** When it was noted, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Where libcni keeps the results of its plugins unless its user says otherwise. */
@@ -20,7 +22,7 @@ export const CNI_RESULTS: readonly string[] = ['/var/lib/cni/results', '/var/lib
 const POD_INTERFACE = 'eth0';
 
 /** Reads one file of libcni's cache; `null` if it is none, not whole, or not of a pod's own interface. */
-export function parseCniResult(text: string): EarlyAddresses | null {
+export function parseCniResult(text: string, at: number): EarlyAddresses | null {
   let file: unknown;
   try {
     file = JSON.parse(text);
@@ -38,7 +40,7 @@ export function parseCniResult(text: string): EarlyAddresses | null {
   const uid = args.get('K8S_POD_UID');
   if (!namespace || !name || !uid) return null;
   const addresses = addressesOf(field(file, 'result'));
-  return addresses.length === 0 ? null : { namespace, name, uid, addresses };
+  return addresses.length === 0 ? null : { namespace, name, uid, addresses, at };
 }
 
 function addressesOf(result: unknown): readonly Ip[] {
@@ -92,39 +94,54 @@ const LARGEST_FILE = 1024 * 1024;
 /** Begins to follow; {@link CniCache.scan} resolves when all that there is has been told. */
 export function followCniCache(options: CacheOptions): CniCache {
   const { folders, onChange, scanMs = 30_000 } = options;
-  /** File → the pod that it tells of. */
-  const told = new Map<string, string>();
-  /** Pod → the file that told of it last. */
-  const current = new Map<string, string>();
+  /** Files by the pod that they tell of, which may have had more than one sandbox. */
+  const told = new Map<string, Map<string, EarlyAddresses>>();
+  const keys = new Map<string, string>();
   const watchers = new Map<string, FSWatcher>();
   let closed = false;
   let scanning: Promise<void> = Promise.resolve();
 
+  /** What the latest of its files says. */
+  function latest(key: string): EarlyAddresses | null {
+    let found: EarlyAddresses | null = null;
+    for (const each of told.get(key)?.values() ?? []) if (found === null || each.at >= found.at) found = each;
+    return found;
+  }
+
+  function change(key: string, how: (files: Map<string, EarlyAddresses>) => void): void {
+    const before = latest(key);
+    const files = told.get(key) ?? new Map<string, EarlyAddresses>();
+    told.set(key, files);
+    how(files);
+    if (files.size === 0) told.delete(key);
+    const after = latest(key);
+    if (after !== before) onChange(key, after);
+  }
+
   function forget(file: string): void {
-    const key = told.get(file);
-    if (key === undefined) return;
-    told.delete(file);
-    if (current.get(key) !== file) return;
-    current.delete(key);
-    onChange(key, null);
+    const key = keys.get(file);
+    keys.delete(file);
+    if (key !== undefined) change(key, (files) => files.delete(file));
   }
 
   async function look(file: string): Promise<void> {
-    let text: string;
+    let handle: FileHandle | null = null;
+    let found: EarlyAddresses | null = null;
     try {
-      text = await readFile(file, 'utf8');
+      handle = await open(file);
+      const { mtimeMs, size } = await handle.stat();
+      if (size <= LARGEST_FILE) found = parseCniResult(await handle.readFile('utf8'), mtimeMs);
     } catch (error) {
       if (systemCode(error) === 'ENOENT') forget(file);
-      return;
+    } finally {
+      await handle?.close();
     }
-    if (closed || text.length > LARGEST_FILE) return;
-    const found = parseCniResult(text);
-    if (found === null) return;
-    const key = `${found.namespace}/${found.name}`;
-    if (told.get(file) !== key) forget(file);
-    told.set(file, key);
-    current.set(key, file);
-    onChange(key, found);
+    if (closed || found === null) return;
+    const result = found;
+    const key = `${result.namespace}/${result.name}`;
+    if (keys.get(file) !== key) forget(file);
+    keys.set(file, key);
+    change(key, (files) => files.set(file, result));
   }
 
   function follow(folder: string): void {
@@ -158,10 +175,10 @@ export function followCniCache(options: CacheOptions): CniCache {
       for (const name of names) {
         const file = join(folder, name);
         present.add(file);
-        if (!told.has(file)) await look(file);
+        if (!keys.has(file)) await look(file);
       }
     }
-    for (const file of [...told.keys()]) if (!present.has(file)) forget(file);
+    for (const file of [...keys.keys()]) if (!present.has(file)) forget(file);
   }
 
   const scan = (): Promise<void> => {

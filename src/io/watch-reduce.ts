@@ -11,6 +11,8 @@ export interface Reducers {
   readonly policy: (apiVersion: string, kind: string) => Reduce;
 }
 
+const MIRROR = 'kubernetes.io/config.mirror';
+
 /** Reducers that share what they have seen lately. */
 export function createReducers(): Reducers {
   const parts = recent<Json>(8192);
@@ -24,7 +26,7 @@ export function createReducers(): Reducers {
     return parts.get(key) ?? parts.put(key, value);
   };
 
-  const metadata = (object: JsonObject): JsonObject => {
+  const metadata = (object: JsonObject): Fields => {
     const from = field(object, 'metadata');
     const out: Fields = {};
     copy(out, from, 'name');
@@ -73,7 +75,12 @@ export function createReducers(): Reducers {
     copy(status, fromStatus, 'podIPs');
     copyShared(status, fromStatus, 'hostIP');
     copyShared(status, fromStatus, 'hostIPs');
-    return { apiVersion: 'v1', kind: 'Pod', metadata: metadata(object), spec, status };
+    const about = metadata(object);
+    const annotations = field(field(object, 'metadata'), 'annotations');
+    // A static pod has another uid on its node.
+    const mirrored = own(annotations, MIRROR);
+    if (typeof mirrored === 'string') about.annotations = { [MIRROR]: mirrored };
+    return { apiVersion: 'v1', kind: 'Pod', metadata: about, spec, status };
   };
 
   const node: Reduce = (object) => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -47,11 +47,11 @@ function file(name: string, parts: Parts = {}): string {
   });
 }
 
-const addresses = (text: string): readonly string[] | null => parseCniResult(text)?.addresses.map(formatIp) ?? null;
+const addresses = (text: string): readonly string[] | null => parseCniResult(text, 0)?.addresses.map(formatIp) ?? null;
 
 describe('a result of a CNI plugin', () => {
   it('names the pod and its addresses', () => {
-    expect(parseCniResult(file('web'))).toMatchObject({ namespace: 'shop', name: 'web', uid: 'uid-web' });
+    expect(parseCniResult(file('web'), 0)).toMatchObject({ namespace: 'shop', name: 'web', uid: 'uid-web' });
     expect(addresses(file('web'))).toEqual(['10.1.2.3', 'fd00::3']);
   });
 
@@ -78,14 +78,14 @@ describe('a result of a CNI plugin', () => {
 
   it('that is broken off, or of another shape, says nothing and hurts nobody', () => {
     const whole = file('web');
-    for (let end = 0; end < whole.length; end += 37) expect(parseCniResult(whole.slice(0, end))).toBeNull();
+    for (let end = 0; end < whole.length; end += 37) expect(parseCniResult(whole.slice(0, end), 0)).toBeNull();
     for (const odd of [
       'null',
       '[]',
       '{"kind":"cniCacheV1","ifName":"eth0","cniArgs":5}',
       '{"__proto__":{"kind":"cniCacheV1"}}',
     ]) {
-      expect(parseCniResult(odd)).toBeNull();
+      expect(parseCniResult(odd, 0)).toBeNull();
     }
   });
 });
@@ -143,5 +143,30 @@ describe('the cache', () => {
     unlinkSync(join(folder, 'pods-1-eth0'));
     await scan();
     expect(told.get('shop/web')).toBe('10.1.2.9');
+  });
+
+  it('of a pod with several sandboxes is the one that was noted last, whichever is read first', async () => {
+    const { folder, told, scan } = follow();
+    mkdirSync(folder);
+    const at = (name: string, address: string, seconds: number): void => {
+      const ips = [{ address: `${address}/24`, interface: 1 }];
+      writeFileSync(join(folder, name), file('web', { result: { ...RESULT, ips } }));
+      utimesSync(join(folder, name), seconds, seconds);
+    };
+    at('pods-1-eth0', '10.1.2.8', 2000);
+    at('pods-2-eth0', '10.1.2.9', 3000);
+    at('pods-3-eth0', '10.1.2.7', 1000);
+    await scan();
+    await scan();
+    expect(told.get('shop/web')).toBe('10.1.2.9');
+    unlinkSync(join(folder, 'pods-3-eth0'));
+    await scan();
+    expect(told.get('shop/web')).toBe('10.1.2.9');
+    unlinkSync(join(folder, 'pods-2-eth0'));
+    await scan();
+    expect(told.get('shop/web')).toBe('10.1.2.8');
+    unlinkSync(join(folder, 'pods-1-eth0'));
+    await scan();
+    expect(told.get('shop/web')).toBeNull();
   });
 });

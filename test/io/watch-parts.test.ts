@@ -124,6 +124,14 @@ describe('reducing', () => {
     );
   });
 
+  it('keeps by what a static pod is known on its node', () => {
+    const key = 'kubernetes.io/config.mirror';
+    expect(pod({ metadata: { name: 'a', annotations: { [key]: 'x', other: 'y' } } }).metadata).toEqual({
+      name: 'a',
+      annotations: { [key]: 'x' },
+    });
+  });
+
   it('shares what is equal between objects', () => {
     const make = (name: string): JsonObject =>
       JSON.parse(
