@@ -55,6 +55,7 @@ export interface DefinitionTiming {
   /** After a refusal. */
   readonly forbiddenMs: number;
   readonly seconds: number;
+  readonly headMs: number;
   readonly random: () => number;
 }
 
@@ -83,7 +84,13 @@ export function watchDefinition(
         client,
         definition,
         // Without a version the server begins with what is there.
-        { from: '', seconds: timing.seconds, idleMs: timing.seconds * 1000 + 30_000, signal: stop.signal },
+        {
+          from: '',
+          seconds: timing.seconds,
+          idleMs: timing.seconds * 1000 + 30_000,
+          headMs: timing.headMs,
+          signal: stop.signal,
+        },
         {
           onOpen: () => {
             permitted = true;

@@ -102,6 +102,8 @@ export interface WatchRequest {
   /** The server ends the watch after this. */
   readonly seconds: number;
   readonly idleMs: number;
+  /** A server begins to answer at once, or it hangs. */
+  readonly headMs: number;
   readonly signal: AbortSignal;
 }
 
@@ -123,6 +125,11 @@ export async function watchOnce(
   };
   request.signal.addEventListener('abort', end, { once: true });
   if (request.signal.aborted) end();
+  const head = setTimeout(() => endWith(failed('the server does not begin to answer', 0, false)), request.headMs);
+  const onOpen = (): void => {
+    clearTimeout(head);
+    handlers.onOpen(endWith);
+  };
   let raised: { readonly error: unknown } | null = null;
   const deliver = async (change: Change): Promise<void> => {
     try {
@@ -154,7 +161,7 @@ export async function watchOnce(
         return undefined;
       },
       own.signal,
-      { accept: source.accept.watch, idleMs: request.idleMs, onOpen: () => handlers.onOpen(endWith) },
+      { accept: source.accept.watch, idleMs: request.idleMs, onOpen },
     );
     if (ended.outcome !== null) return ended.outcome;
     return answer.status === 200 ? { kind: 'closed' } : refusal(answer);
@@ -163,6 +170,7 @@ export async function watchOnce(
     if (ended.outcome !== null && !request.signal.aborted) return ended.outcome;
     return broken(error);
   } finally {
+    clearTimeout(head);
     request.signal.removeEventListener('abort', end);
   }
 }

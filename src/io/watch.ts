@@ -43,6 +43,8 @@ export interface Timing {
   readonly watchSeconds: number;
   /** How much later than asked for a watch may end. */
   readonly marginMs: number;
+  /** After so long without the beginning of an answer a watch has failed. */
+  readonly headMs: number;
   /** A silence that means a dead connection where the server is known to send bookmarks every minute. */
   readonly quietMs: number;
   /** A watch that lived so long was a good one: waits begin anew. */
@@ -59,6 +61,7 @@ const TIMING: Timing = {
   unreadableAfterMs: 60_000,
   watchSeconds: 300,
   marginMs: 30_000,
+  headMs: 60_000,
   quietMs: 180_000,
   settledMs: 5000,
 };
@@ -305,6 +308,7 @@ function createInformer(context: Context, source: Source): Informer {
       longestBackoffMs,
       forbiddenMs: timing.forbiddenMs * 5,
       seconds: watchSeconds,
+      headMs: timing.headMs,
       random,
     };
     const definition = watchDefinition(client, source, pace, () => {
@@ -378,6 +382,7 @@ function createInformer(context: Context, source: Source): Informer {
           from: version,
           seconds,
           idleMs: regularBookmarks ? Math.min(timing.quietMs, longest) : longest,
+          headMs: timing.headMs,
           signal,
         },
         {

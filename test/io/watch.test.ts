@@ -335,6 +335,23 @@ describe('following pods', () => {
     expect((await api.next(`watch ${PODS}`)).query.get('resourceVersion')).toBe('10');
   });
 
+  it('leaves a server that takes the question and never begins to answer', async () => {
+    start(['pods'], { timing: { headMs: 150 } });
+    (await api.next(`list ${PODS}`)).reply(200, listOf(10));
+    await api.next(`watch ${PODS}`);
+    const at = Date.now();
+    const stream = (await api.next(`watch ${PODS}`)).open();
+    expect(Date.now() - at).toBeLessThan(2500);
+    expect(follower?.statistics()[0]).toMatchObject({
+      failures: 1,
+      lastFailure: 'the server does not begin to answer',
+    });
+    // One that has begun may be silent for longer.
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    stream.send(put('a', 11));
+    expect(await told(2)).toEqual(['listed', 'put a@11']);
+  });
+
   it('leaves it sooner where bookmarks use to come', async () => {
     start(['pods'], { timing: { quietMs: 150 } });
     (await api.next(`list ${PODS}`)).reply(200, listOf(10));
