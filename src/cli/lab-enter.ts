@@ -1,7 +1,8 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { suggest } from '../base/suggest.ts';
 import { IoError } from '../io/io-error.ts';
-import { findProgram, installCommand } from '../lab/box/programs.ts';
+import { findProgram, installHelp } from '../lab/box/programs.ts';
 import { type ActorId, connectLab, type LabSession } from '../lab/session.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { type Shell, UsageError } from './shell.ts';
@@ -47,15 +48,19 @@ export async function actorOf(lab: LabSession, text: string): Promise<ActorId> {
     ({ id }) => id.startsWith(`${text}-`) && /^-[a-z0-9]+-[a-z0-9]+$/.test(id.slice(text.length)),
   );
   if (ofDeployment !== undefined) return ofDeployment.id;
-  throw unknown(
-    text,
-    pods.map(({ id }) => id),
-  );
+  const workloads = pods.map(({ id, workload }) => `${id.split('/', 1)[0] ?? ''}/${workload}`);
+  const ends = [...workloads, ...pods.map(({ id }) => id), ...nodes.map(({ name }) => `node/${name}`), 'outside'];
+  throw unknown(text, [...new Set(ends)]);
 }
 
 function unknown(text: string, known: readonly string[]): IoError {
-  const near = suggest(text, known);
-  const help = near.length > 0 ? `did you mean \`${near.join('`, `')}\`?` : 'see `rampart lab status`';
+  // The namespace, or the word `node/`, is what is most often left out.
+  const ended = known.filter((one) => one.endsWith(`/${text}`));
+  const near = ended.length > 0 ? ended.slice(0, 3) : suggest(text, known);
+  const help =
+    near.length > 0
+      ? `did you mean \`${near.join('`, `')}\`?`
+      : 'it is NAMESPACE/POD, NAMESPACE/WORKLOAD, node/NAME or outside; `rampart lab status` lists them';
   return new IoError('not-found', `the lab has no \`${text}\``, { help });
 }
 
@@ -66,9 +71,20 @@ export async function labExec(
   options: LabNameOptions,
   shell: Shell,
 ): Promise<ExitCode> {
-  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), afterDashes(command)));
+  const words = afterDashes(command);
+  const [program = ''] = words;
+  const argv = await withLab(options, shell, async (lab) => lab.enter(await actorOf(lab, actor), words));
+  if (!program.includes('/') && findProgram(program, shell.env) === null) {
+    shell.stderr.write(
+      `rampart: there is no program \`${program}\` on this machine\n  help: pods of a lab have the programs of the machine, not those of their images\n`,
+    );
+    return NO_PROGRAM;
+  }
   return attach(argv, shell, {});
 }
+
+/** As shells have it. */
+const NO_PROGRAM = 127 as ExitCode;
 
 /** The parser leaves the `--` in that says where the other program's words begin. */
 function afterDashes(words: readonly string[]): readonly string[] {
@@ -95,7 +111,7 @@ export async function labCapture(
   const args = afterDashes(words);
   if (findProgram('tcpdump', shell.env) === null) {
     throw new IoError('tool-missing', 'capturing needs `tcpdump`, which is not installed', {
-      help: `run: ${installCommand(['tcpdump'], shell.env)}`,
+      help: installHelp(['tcpdump'], shell.env),
     });
   }
   if (process.getuid?.() !== 0) {
@@ -126,10 +142,11 @@ function attach(argv: readonly string[], shell: Shell, options: SpawnOptions): P
       release();
       reject(new IoError('tool-failed', `cannot run \`${program}\`: ${error.message}`, { cause: error }));
     });
-    child.on('exit', (code) => {
+    child.on('exit', (code, signal) => {
       release();
-      // Whatever the program says, also what is not one of our own codes.
-      resolve((code ?? EXIT.failed) as ExitCode);
+      // Whatever the program says, also what is not one of our own codes; of a signal as shells tell it.
+      const killed = signal === null ? EXIT.failed : 128 + constants.signals[signal];
+      resolve((code ?? killed) as ExitCode);
     });
   });
 }

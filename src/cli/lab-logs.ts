@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFrom } from '../io/kube.ts';
 import { writeAnswer } from '../io/terminal.ts';
-import { installCommand } from '../lab/box/programs.ts';
+import { installHelp } from '../lab/box/programs.ts';
 import type { LabSession } from '../lab/session.ts';
+import { livingProcess } from '../lab/state-folder.ts';
 import type { NodeDenial } from '../lab/supervisor-denials.ts';
 import { asker } from './answering.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -26,7 +27,7 @@ export async function labLogs(options: LabLogsOptions, shell: Shell): Promise<Ex
     if (unrecorded !== null) {
       shell.stderr.write(`rampart: denied packets are not recorded: ${unrecorded}\n`);
       if (unrecorded.includes('not installed')) {
-        shell.stderr.write(`  help: run: ${installCommand(['tcpdump'], shell.env)}, then bring the lab up again\n`);
+        shell.stderr.write(`  help: ${installHelp(['tcpdump'], shell.env)}, then bring the lab up again\n`);
       }
       return EXIT.failed;
     }
@@ -48,6 +49,10 @@ export async function labLogs(options: LabLogsOptions, shell: Shell): Promise<Ex
         }
       }
       if (options.follow !== true || gone || shell.signal.aborted) return EXIT.fine;
+      if (livingProcess(lab.folder) === null) {
+        shell.stderr.write(`the lab \`${lab.name}\` has ended\n`);
+        return EXIT.fine;
+      }
       await sleep(POLL_MS);
     }
   });

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { Family } from '../base/ip.ts';
-import type { LabPlan } from '../lab/model.ts';
+import type { LabOptions, LabPlan } from '../lab/model.ts';
 import { planLab } from '../lab/model-plan.ts';
 import type { UpOptions } from '../lab/session.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
@@ -29,17 +28,32 @@ export async function readPlan(
     throw new UsageError('a lab needs manifests', 'name them: rampart lab up -f PATH; examples/shop is one');
   }
   const read = await readObjects({ ...options, profile: 'kubernetes' }, shell);
-  // A kernel without IPv6 has labs without it.
-  const families: readonly Family[] = existsSync('/proc/sys/net/ipv6') ? [4, 6] : [4];
+  const plan = planLab(read.objects, { ...sizeOf(options), addresses });
+  return { plan, diagnostics: [...read.diagnostics, ...plan.diagnostics] };
+}
+
+/** How large a lab is to be, as the planner takes it. */
+export function sizeOf(
+  options: Pick<LabMakingOptions, 'nodes' | 'replicas'>,
+): Pick<LabOptions, 'nodes' | 'replicas' | 'families'> {
   const nodes = countOf('--nodes', options.nodes, 1, 64);
   const replicas = countOf('--replicas', options.replicas, 1, 100);
-  const plan = planLab(read.objects, {
-    families,
-    addresses,
+  return {
+    // A kernel without IPv6 has labs without it.
+    families: existsSync('/proc/sys/net/ipv6') ? [4, 6] : [4],
     ...(nodes === null ? {} : { nodes }),
     ...(replicas === null ? {} : { replicas }),
-  });
-  return { plan, diagnostics: [...read.diagnostics, ...plan.diagnostics] };
+  };
+}
+
+/** Whether the manifests have pods, beside the DNS that every lab has. */
+export function hasPods(plan: LabPlan): boolean {
+  const own = new Set(
+    plan.objects.flatMap(({ by, object: { ref } }) =>
+      by === 'lab' && ref.kind === 'Pod' ? [`${ref.namespace}/${ref.name}`] : [],
+    ),
+  );
+  return plan.pods.some(({ id }) => !own.has(id));
 }
 
 function countOf(flag: string, text: string | undefined, least: number, most: number): number | null {

@@ -18,11 +18,12 @@ import {
   readObjects,
   understand,
 } from './input-options.ts';
+import { labNameOption } from './lab-name.ts';
+import { complain, hasPods, sizeOf } from './lab-plan.ts';
 import { addOutputOptions } from './output-options.ts';
 import { interruptible } from './probe-interruption.ts';
 import { type LabProbeOptions, objectsOfLab, probeSession } from './probe-lab.ts';
 import { questionsOf } from './probe-live.ts';
-import { positive } from './probe-options.ts';
 import type { WrittenQuestion } from './questions-file.ts';
 import { type Shell, UsageError } from './shell.ts';
 
@@ -42,13 +43,13 @@ export interface LabRunOptions extends LabProbeOptions, Omit<InputOptions, 'quie
 export function addLabRunOptions(command: Command): Command {
   return addOutputOptions(addInputOptions(command), 'ProbeReport')
     .option('--flows <file>', 'the questions: a file as `query` reads it, or - for stdin; default: all pairs')
-    .option('-n, --namespace <name>', 'ask only about pods of this namespace')
+    .option('-n, --namespace <name>', 'only flows from or to pods of this namespace')
     .addOption(
       new Option('--pods <which>', 'every pod, or one of each workload').choices(['all', 'one']).default('all'),
     )
-    .option('--name <name>', 'of the lab; default one of its own')
-    .option('--nodes <number>', 'how many nodes')
-    .option('--replicas <number>', 'at most so many pods of one workload')
+    .addOption(labNameOption('of the lab; default one of its own'))
+    .option('--nodes <number>', 'how many nodes; default 2, or as many as the manifests have')
+    .option('--replicas <number>', 'at most so many pods of one workload; default 3')
     .addOption(
       new Option('--cni <kind>', 'how pods are joined to their node').choices(['ptp', 'bridge']).default('ptp'),
     )
@@ -75,12 +76,15 @@ export async function runLab(options: LabRunOptions, shell: Shell): Promise<Exit
     const written = options.flows === undefined ? null : await questionsOf(options.flows, shell);
     const read = await readObjects(options, shell);
     const first = planLab(read.objects, {
-      ...(options.nodes === undefined ? {} : { nodes: positive(options.nodes, '--nodes', 'number of nodes') }),
-      ...(options.replicas === undefined
-        ? {}
-        : { replicas: positive(options.replicas, '--replicas', 'number of pods') }),
+      ...sizeOf(options),
       addresses: addressesIn(written ?? []),
     });
+    if (!hasPods(first)) {
+      complain(read.diagnostics, options, shell);
+      throw new IoError('no-manifests', 'the manifests have no workload, so nobody can connect', {
+        help: 'name manifests with pods as well, such as Deployments: -f may be repeated',
+      });
+    }
     const planned = understandPlan(first);
     const plan = written === null ? first : listeningFor(first, planned, written);
     const session = await upLab(plan, {
@@ -103,13 +107,15 @@ export async function runLab(options: LabRunOptions, shell: Shell): Promise<Exit
       return await probeSession(session, { ...known, diagnostics }, written, options, shell, stopping.signal);
     } finally {
       session.close();
+      // Only what this run has brought up: a lab of that name may be somebody's who was there before.
+      progress.clear();
+      await downLab(name, { env: shell.env });
     }
   } catch (error) {
     if (stopping.signal.aborted) throw new IoError('interrupted', 'interrupted; the lab is down', { cause: error });
     throw error;
   } finally {
     progress.clear();
-    await downLab(name, { env: shell.env });
     stopping.release();
   }
 }

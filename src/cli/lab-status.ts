@@ -76,6 +76,7 @@ export async function labDown(options: LabNameOptions & { readonly all?: boolean
     throw new UsageError('--all and --name exclude each other', 'leave out one of the two');
   }
   const names = options.all === true ? labNames(shell.env) : [options.name ?? 'default'];
+  if (names.length === 0) shell.stderr.write('no lab is up\n');
   const failures: IoError[] = [];
   for (const name of names) {
     try {

@@ -1,7 +1,7 @@
 import { upLab } from '../lab/session.ts';
 import type { LabStatus } from '../lab/status.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
-import { complain, type LabMakingOptions, readPlan, upOptions } from './lab-plan.ts';
+import { complain, hasPods, type LabMakingOptions, readPlan, upOptions } from './lab-plan.ts';
 import { interruptible } from './probe-interruption.ts';
 import type { Shell } from './shell.ts';
 
@@ -24,8 +24,14 @@ export async function labUp(options: LabMakingOptions, shell: Shell): Promise<Ex
     if (options.quiet !== true) {
       const seconds = ((performance.now() - started) / 1000).toFixed(1);
       shell.stderr.write(`the lab \`${status.name}\` is up after ${seconds} s: ${sizeOf(status)}\n${hints(status)}`);
+      if (!hasPods(plan)) {
+        const name = status.name === 'default' ? '' : ` --name ${status.name}`;
+        shell.stderr.write(`the manifests have no workload: bring some with \`rampart lab apply -f PATH${name}\`\n`);
+      }
     }
-    return status.pods.some(({ state }) => state === 'failed') ? EXIT.failed : EXIT.fine;
+    if (status.pods.some(({ state }) => state === 'failed')) return EXIT.failed;
+    // It is up, but not with all that was asked for.
+    return diagnostics.some(({ severity }) => severity === 'error') ? EXIT.findings : EXIT.fine;
   } finally {
     release();
   }
@@ -34,7 +40,11 @@ export async function labUp(options: LabMakingOptions, shell: Shell): Promise<Ex
 function sizeOf({ nodes, pods, outside }: LabStatus): string {
   const failed = pods.filter(({ state }) => state === 'failed').length;
   const trouble = failed === 0 ? '' : ` (${failed} failed: see \`rampart lab status\`)`;
-  return `${nodes.length} nodes, ${pods.length} pods${trouble}, ${outside.length} addresses outside`;
+  return `${counted(nodes.length, 'node')}, ${counted(pods.length, 'pod')}${trouble}, ${outside.length} addresses outside`;
+}
+
+function counted(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 function hints(status: LabStatus): string {
@@ -43,7 +53,8 @@ function hints(status: LabStatus): string {
   return [
     `  rampart probe --lab${name === '' ? '' : ` ${status.name}`}    every pair of pods: what is expected, what happens`,
     `  rampart lab shell ${pod}${name}`,
-    `  rampart lab logs -f${name}    what is denied, and by which policy`,
+    // Where it cannot be recorded, `up` has said why.
+    ...(status.unrecorded === null ? [`  rampart lab logs -f${name}    what is denied, and by which policy`] : []),
     `  rampart lab down${name}`,
     '',
   ].join('\n');

@@ -6,7 +6,7 @@ export interface Interruptible {
   release(): void;
 }
 
-/** Ctrl-C and SIGTERM call off what is under way, so that it can be cleaned up; a second one ends the process at once. */
+/** Ctrl-C, SIGTERM and SIGHUP call off what is under way, so that it can be cleaned up; a second one ends the process at once. */
 export function interruptible(outer: AbortSignal): Interruptible {
   const controller = new AbortController();
   let times = 0;
@@ -17,11 +17,14 @@ export function interruptible(outer: AbortSignal): Interruptible {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // A terminal that is closed.
+  process.on('SIGHUP', stop);
   return {
     signal: AbortSignal.any([outer, controller.signal]),
     release() {
       process.off('SIGINT', stop);
       process.off('SIGTERM', stop);
+      process.off('SIGHUP', stop);
     },
   };
 }

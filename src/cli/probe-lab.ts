@@ -1,6 +1,7 @@
 import { IoError } from '../io/io-error.ts';
 import { readFrom } from '../io/kube.ts';
 import { progressLine } from '../io/terminal.ts';
+import type { Listener } from '../lab/pod-protocol.ts';
 import { PROBE_DEFAULTS } from '../lab/probe.ts';
 import { labProber, labTracer, labWorld, outsidePorts, outsideSample } from '../lab/probe-lab.ts';
 import { pairQuestions } from '../lab/probe-questions.ts';
@@ -10,7 +11,7 @@ import { type Loaded, understand } from './input-options.ts';
 import type { OutputOptions } from './output-options.ts';
 import { interruptible } from './probe-interruption.ts';
 import { questionsOf } from './probe-live.ts';
-import { type ProbeCommandOptions, positive, writtenPairs } from './probe-options.ts';
+import { inNamespace, type ProbeCommandOptions, positive, writtenPairs } from './probe-options.ts';
 import { answerProbe, asWritten, planTask, runTask } from './probe-report.ts';
 import type { WrittenQuestion } from './questions-file.ts';
 import { type Shell, UsageError } from './shell.ts';
@@ -56,9 +57,9 @@ export async function probeSession(
   shell: Shell,
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  const timeoutMs = positive(options.timeout, '--timeout', 'number of milliseconds');
-  const totalMs = 1000 * positive(options.total, '--total', 'number of seconds');
-  const most = positive(options.most, '--most', 'number of flows');
+  const timeoutMs = positive(options.timeout, '--timeout', 'number of milliseconds', 1000);
+  const totalMs = 1000 * positive(options.total, '--total', 'number of seconds', 300);
+  const most = positive(options.most, '--most', 'number of flows', 20_000);
   const progress = progressLine(shell.stderr, options.quiet !== true);
   const status = await session.status();
   const world = labWorld(status, loaded.cluster);
@@ -66,7 +67,7 @@ export async function probeSession(
   const task = {
     loaded,
     questions: asked.questions,
-    file: options.flows ?? 'the questions',
+    file: options.flows ?? '--from and --to',
     topology: world.topology,
     where: `lab ${session.name}`,
     skipped: [...asked.skipped, ...world.skipped],
@@ -106,21 +107,25 @@ function pairsOf(
   loaded: Loaded,
   most: number,
 ): Pairs {
-  const parties = [...topology.pods.values()].filter(
-    ({ id }) => options.namespace === undefined || id.startsWith(`${options.namespace}/`),
-  );
+  const pods = [...topology.pods.values()];
+  const within = inNamespace(pods, options.namespace);
   if ((options.from ?? options.to ?? options.port) !== undefined) {
-    const able = parties.filter(({ actor }) => actor !== null).map(({ id }) => id);
-    return {
-      questions: asWritten(writtenPairs(options, able, (end) => topology.pods.get(end)?.listeners ?? [])),
-      skipped: [],
-    };
+    const able = within.filter(({ actor }) => actor !== null).map(({ id }) => id);
+    // An end may be a workload: then its pods' ports, which are alike.
+    const portsOf = (end: string): readonly Listener[] =>
+      (topology.pods.get(end) ?? pods.find(({ workload }) => workload.replace(/\[\w+\]$/, '') === end))?.listeners ??
+      [];
+    return { questions: asWritten(writtenPairs(options, able, portsOf)), skipped: [] };
   }
-  const outside = options.namespace === undefined ? outsideSample(status) : [];
-  const sample = { outside, outsidePorts: outsidePorts(loaded.program), most };
-  const asked = pairQuestions(topology, { pods: options.pods, ...sample }, parties);
+  const sample = {
+    outside: outsideSample(status),
+    outsidePorts: outsidePorts(loaded.program),
+    namespace: options.namespace ?? null,
+    most,
+  };
+  const asked = pairQuestions(topology, { pods: options.pods, ...sample });
   if (asked.wanted <= most) return { questions: asWritten(asked.questions), skipped: asked.skipped };
-  const fewer = pairQuestions(topology, { pods: 'one', ...sample }, parties);
+  const fewer = pairQuestions(topology, { pods: 'one', ...sample });
   if (options.pods === 'one' || fewer.wanted > most) {
     throw new UsageError(
       `that would be ${fewer.wanted} flows, more than the ${most} that are asked at most`,

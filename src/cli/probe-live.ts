@@ -15,7 +15,7 @@ import type { JsonObject } from '../manifest/object.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { type Objects, readObjects, understand } from './input-options.ts';
 import { interruptible } from './probe-interruption.ts';
-import { type ProbeCommandOptions, positive, writtenPairs } from './probe-options.ts';
+import { inNamespace, type ProbeCommandOptions, positive, writtenPairs } from './probe-options.ts';
 import { answerProbe, asWritten, planTask, runTask } from './probe-report.ts';
 import { readQuestions, type WrittenQuestion } from './questions-file.ts';
 import { type Shell, UsageError } from './shell.ts';
@@ -49,8 +49,8 @@ export function newRun(image: string, seconds: number): ProbeRun {
 
 /** Checks flows of a live cluster with real connections. */
 export async function probeLive(options: ProbeCommandOptions, shell: Shell): Promise<ExitCode> {
-  const seconds = positive(options.total, '--total', 'number of seconds');
-  const timeoutMs = positive(options.timeout, '--timeout', 'number of milliseconds');
+  const seconds = positive(options.total, '--total', 'number of seconds', 300);
+  const timeoutMs = positive(options.timeout, '--timeout', 'number of milliseconds', 1000);
   const progress = progressLine(shell.stderr, options.quiet !== true);
   const written = options.flows === undefined ? null : await questionsOf(options.flows, shell);
   const connection = await connect(choiceOf(options), shell.env);
@@ -74,7 +74,7 @@ export async function probeLive(options: ProbeCommandOptions, shell: Shell): Pro
       const task = {
         loaded,
         questions: asked.questions,
-        file: options.flows ?? 'the questions',
+        file: options.flows ?? '--from and --to',
         topology: world.topology,
         where: `context ${loaded.live?.context ?? connection.context}`,
         skipped: asked.skipped,
@@ -143,9 +143,7 @@ interface Pairs {
 }
 
 function pairsOf(options: ProbeCommandOptions, world: ReturnType<typeof liveWorld>): Pairs {
-  const within = world.parties.filter(
-    ({ id }) => options.namespace === undefined || id.startsWith(`${options.namespace}/`),
-  );
+  const within = inNamespace(world.parties, options.namespace);
   if ((options.from ?? options.to ?? options.port) !== undefined) {
     const known = new Map(world.parties.map((party) => [party.id, party]));
     const able = within.filter(({ actor }) => actor !== null).map(({ id }) => id);
@@ -157,13 +155,17 @@ function pairsOf(options: ProbeCommandOptions, world: ReturnType<typeof liveWorl
     );
     return { questions: asWritten(questions), skipped: [], wanted: questions.length };
   }
-  const most = positive(options.most, '--most', 'number of flows');
-  const asked = pairQuestions(world.topology, { pods: 'all', outside: [], outsidePorts: [], most }, within);
+  const most = positive(options.most, '--most', 'number of flows', 5000);
+  const asked = pairQuestions(
+    world.topology,
+    { pods: 'all', outside: [], outsidePorts: [], namespace: null, most },
+    within,
+  );
   return { questions: asWritten(asked.questions), skipped: asked.skipped, wanted: asked.wanted };
 }
 
 function refuseTooMany(wanted: number, options: ProbeCommandOptions): void {
-  const most = positive(options.most, '--most', 'number of flows');
+  const most = positive(options.most, '--most', 'number of flows', 5000);
   if (wanted <= most) return;
   throw new UsageError(
     `that would be ${wanted} flows, more than the ${most} that are asked at most`,

@@ -1,3 +1,5 @@
+import { suggest } from '../base/suggest.ts';
+import { IoError } from '../io/io-error.ts';
 import type { FlowQuestion } from '../report/report.ts';
 import type { InputOptions } from './input-options.ts';
 import type { OutputOptions } from './output-options.ts';
@@ -22,10 +24,32 @@ export interface ProbeCommandOptions extends OutputOptions, Pick<InputOptions, '
 }
 
 /** A number of an option, or a word on what is wrong with it. */
-export function positive(text: string, option: string, unit: string): number {
+export function positive(text: string, option: string, unit: string, example: number): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`\`${text}\` is no ${unit}`, `write a number above 0: ${option} 5`);
+  throw new UsageError(`${option} is \`${text}\`, which is no ${unit}`, `write a number above 0: ${option} ${example}`);
+}
+
+/** Those of a namespace, or all; throws {@link IoError} where it has none, since an answer about nothing looks like a good one. */
+export function inNamespace<T extends { readonly id: string }>(
+  parties: readonly T[],
+  namespace: string | undefined,
+): readonly T[] {
+  if (namespace === undefined) return parties;
+  const within = parties.filter(({ id }) => id.startsWith(`${namespace}/`));
+  if (within.length > 0) return within;
+  const known = [...new Set(parties.map(({ id }) => id.split('/', 1)[0] ?? ''))].sort();
+  const near = suggest(namespace, known);
+  const help =
+    near.length > 0
+      ? `did you mean \`${near.join('`, `')}\`?`
+      : known.length === 0
+        ? 'no namespace has any'
+        : `there are some in ${known
+            .slice(0, 10)
+            .map((one) => `\`${one}\``)
+            .join(', ')}${known.length > 10 ? ', …' : ''}`;
+  throw new IoError('not-found', `there is no pod in the namespace \`${namespace}\``, { help });
 }
 
 /** The questions of `--from`, `--to` and `--port`; `null` where an end is to be filled with what there is. */

@@ -60,8 +60,12 @@ export async function answerProbe(
 ): Promise<ExitCode> {
   const code = await answer(report, options, shell);
   if (report.disagreements > 0) return EXIT.denied;
-  if (report.flows.length > 0 && report.unverifiable === report.flows.length) {
-    shell.stderr.write('rampart: nothing could be compared: see why each flow could not be tried\n');
+  if (report.unverifiable === report.flows.length) {
+    shell.stderr.write(
+      report.flows.length === 0
+        ? 'rampart: nothing was compared: there was no flow to ask about\n'
+        : 'rampart: nothing could be compared: see why each flow could not be tried\n',
+    );
     return EXIT.failed;
   }
   return badQuestions ? EXIT.failed : code;

@@ -98,9 +98,17 @@ function misuse(text: string, command: string): string {
   const said = first
     .replaceAll(/'([^']*)'/g, '`$1`')
     .replace(/\.$/, '')
-    .replace('. Allowed', '; allowed');
+    .replace('. Allowed', '; allowed')
+    .replace('. Expected', '; expected')
+    .replace(' is invalid. ', ' is invalid: ');
   const near = /Did you mean (?:one of )?(.*)\?\)/.exec(more.join(' '))?.[1];
-  const way = near === undefined ? `see \`rampart ${command} --help\`` : `did you mean \`${near}\`?`;
+  const isForeign = command === 'lab exec' || command === 'lab capture';
+  const way =
+    near !== undefined
+      ? `did you mean \`${near}\`?`
+      : isForeign && said.startsWith('unknown option')
+        ? `words for the program come after --: \`rampart ${command} WHO -- …\``
+        : `see \`rampart ${command} --help\``;
   return `rampart: ${said}\n  help: ${way}\n`;
 }
 
@@ -128,5 +136,8 @@ export async function parserOf(
     },
     COMMANDS,
   );
+  for (const part of command.commands) {
+    part.configureOutput({ outputError: (text, write) => write(misuse(text, `${entry.name} ${part.name()}`)) });
+  }
   return { command, action: () => chosen };
 }

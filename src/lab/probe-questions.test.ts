@@ -16,7 +16,7 @@ function topology(...pods: readonly ProbePod[]): Topology {
   };
 }
 
-const ALL = { pods: 'all', outside: [], outsidePorts: [], most: 100 } as const;
+const ALL = { pods: 'all', outside: [], outsidePorts: [], namespace: null, most: 100 } as const;
 const words = (
   ...[world, options = ALL]: readonly [Topology, Parameters<typeof pairQuestions>[1]?]
 ): readonly string[] =>
@@ -84,4 +84,25 @@ test('nothing from a pod that cannot be asked, and it is said', () => {
   const world = topology(pod('s/a', 'a'), pod('s/b', 'b', { actor: null, whyNot: 'asleep' }));
   expect(words(world)).toEqual(['s/a s/b TCP 80']);
   expect(pairQuestions(world, ALL).skipped).toEqual([{ what: 'from s/b', because: 'asleep', flows: 1 }]);
+});
+
+test('about one namespace: from its pods and to them, the outside as well', () => {
+  const world = topology(pod('s/a', 'a'), pod('s/b', 'b'), pod('t/c', 'c'), pod('t/d', 'd'));
+  const outsidePorts = [{ protocol: 'TCP', port: 443 } as const];
+  expect(words(world, { ...ALL, namespace: 't', outside: ['192.0.2.1'], outsidePorts })).toEqual([
+    's/a t/c TCP 80',
+    's/a t/d TCP 80',
+    's/b t/c TCP 80',
+    's/b t/d TCP 80',
+    't/c s/a TCP 80',
+    't/c s/b TCP 80',
+    't/c t/d TCP 80',
+    't/d s/a TCP 80',
+    't/d s/b TCP 80',
+    't/d t/c TCP 80',
+    '192.0.2.1 t/c TCP 80',
+    't/c 192.0.2.1 TCP 443',
+    '192.0.2.1 t/d TCP 80',
+    't/d 192.0.2.1 TCP 443',
+  ]);
 });

@@ -10,6 +10,8 @@ export interface PairOptions {
   readonly outside: readonly string[];
   /** Ports of the outside to ask about. */
   readonly outsidePorts: readonly Listener[];
+  /** Only flows from or to pods of this namespace; `null` for all. */
+  readonly namespace: string | null;
   /** More flows than this are not asked; the caller says how to ask for fewer. */
   readonly most: number;
 }
@@ -29,6 +31,7 @@ export function pairQuestions(
   parties: readonly ProbePod[] = [...topology.pods.values()],
 ): Questions {
   const pods = options.pods === 'all' ? parties : representatives(parties);
+  const isMeant = ({ id }: ProbePod): boolean => options.namespace === null || id.startsWith(`${options.namespace}/`);
   const questions: FlowQuestion[] = [];
   const skipped = new Map<string, ProbeSkipped>();
   let wanted = 0;
@@ -47,21 +50,22 @@ export function pairQuestions(
   };
   for (const source of pods) {
     for (const destination of pods) {
-      if (source.id === destination.id) continue;
+      if (source.id === destination.id || !(isMeant(source) || isMeant(destination))) continue;
       if (source.actor === null) skip(`from ${source.id}`, source.whyNot ?? '', destination.listeners.length);
       else for (const listener of destination.listeners) ask(source.id, destination.id, listener);
     }
   }
   const { outside } = topology;
+  const meant = pods.filter(isMeant);
   for (const address of options.outside) {
-    for (const pod of pods) {
+    for (const pod of meant) {
       const reachable = pod.addresses.some((own) => own.includes(':') === address.includes(':'));
       if (!reachable) continue;
       if (outside.actor !== null) for (const listener of pod.listeners) ask(address, pod.id, listener);
       if (pod.actor !== null) for (const listener of options.outsidePorts) ask(pod.id, address, listener);
     }
   }
-  for (const pod of pods) if (pod.listeners.length === 0) skip(`to ${pod.id}`, 'nothing listens there', 0);
+  for (const pod of meant) if (pod.listeners.length === 0) skip(`to ${pod.id}`, 'nothing listens there', 0);
   return { questions, skipped: [...skipped.values()], wanted };
 }
 

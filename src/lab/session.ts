@@ -17,6 +17,7 @@ import {
   labFolder,
   livingProcess,
   readSetup,
+  removeDead,
   removeFolder,
   writeProcess,
   writeSetup,
@@ -111,6 +112,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
     });
   }
   await takeFolder(name, folder);
+  removeDead(env);
   try {
     const setup: LabSetup = {
       name,
@@ -322,6 +324,12 @@ export async function connectLab(
   return session(folder, setup, control, env);
 }
 
+/** No proxy of the machine can be reached from a lab, so programs there must not try. */
+const WITHOUT_PROXY = ['http_proxy', 'https_proxy', 'all_proxy'].flatMap((name) => [
+  `--unset=${name}`,
+  `--unset=${name.toUpperCase()}`,
+]);
+
 function session(folder: string, setup: LabSetup, control: Control, env: NodeJS.ProcessEnv): LabSession {
   const { name, plan } = setup;
   const isRoot = process.getuid?.() === 0;
@@ -343,7 +351,7 @@ function session(folder: string, setup: LabSetup, control: Control, env: NodeJS.
         '--',
       ],
       // What is started there ends with whoever started it, not only with the lab.
-      ...['setpriv', '--pdeathsig', 'KILL', 'env', `PATH=${searchPath(env)}`],
+      ...['setpriv', '--pdeathsig', 'KILL', 'env', ...WITHOUT_PROXY, `PATH=${searchPath(env)}`],
       ...['nsenter', '--target', String(inner), '--mount', '--uts', '--net', '--', ...command],
     ];
   };

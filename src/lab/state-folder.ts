@@ -36,9 +36,14 @@ export interface LabProcess {
   readonly boot: string;
 }
 
+/** Whether a lab can have that name. */
+export function isLabName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name);
+}
+
 /** Throws {@link IoError} for a name that cannot be a folder. */
 export function checkName(name: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return;
+  if (isLabName(name)) return;
   throw new IoError('not-found', `\`${name}\` cannot be the name of a lab`, {
     help: 'use up to 40 small letters, digits and `-`',
   });
@@ -87,6 +92,22 @@ export function claimFolder(folder: string): boolean {
     if (systemCode(error) === 'EEXIST') return false;
     if (error instanceof IoError) throw error;
     throw new IoError('unwritable', `cannot make \`${folder}\`: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Nobody takes longer to bring the first process of a lab to life. */
+const STILLBORN_MS = 120_000;
+
+/**
+ * Removes what is left of labs that were killed, whatever their names: every `lab run` has a name of its own, so nobody
+ * would ever ask for them again.
+ */
+export function removeDead(env: NodeJS.ProcessEnv): void {
+  for (const name of labNames(env)) {
+    const folder = join(labsFolder(env), name);
+    const known = readJson(join(folder, 'process.json')) !== null;
+    const age = Date.now() - (lstatSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if ((known || age > STILLBORN_MS) && livingProcess(folder) === null) removeFolder(folder);
   }
 }
 

@@ -22,7 +22,10 @@ export function recordDenials(
   file: string,
   log: (line: string) => void,
 ): () => string | null {
-  if (findProgram('tcpdump', process.env) === null) return () => 'tcpdump is not installed';
+  if (findProgram('tcpdump', process.env) === null) {
+    log('denied packets are not recorded: tcpdump is not installed');
+    return () => 'tcpdump is not installed';
+  }
   let failure: string | null = null;
   let size = 0;
   const write = (denial: NodeDenial): void => {
@@ -54,10 +57,12 @@ export function recordDenials(
     child.on('close', () => {
       const reason = said.trim().split('\n').at(-1) ?? '';
       // It changes to a user even where that is the one it is, which a user namespace of one user does not permit.
-      failure = /Couldn't change to/.test(reason)
+      const why = /Couldn't change to/.test(reason)
         ? 'tcpdump works in labs of root only'
         : `tcpdump has ended: ${reason}`;
-      log(`denials of ${node} are not recorded: ${reason}`);
+      // What keeps it from one node keeps it from all, and is said once.
+      if (failure !== why) log(`denied packets are not recorded: ${why}`);
+      failure = why;
     });
   }
   return () => failure;

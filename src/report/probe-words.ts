@@ -66,5 +66,5 @@ export function probeHeadline(report: ProbeReport): string {
     ...(report.disagreements > 0 ? [`${report.disagreements} disagree`] : []),
     ...(report.unverifiable > 0 ? [`${report.unverifiable} could not be compared`] : []),
   ];
-  return `${report.flows.length} flows in ${report.where}: ${parts.join(', ')}`;
+  return `${report.flows.length} flow${report.flows.length === 1 ? '' : 's'} in ${report.where}: ${parts.join(', ')}`;
 }

@@ -265,6 +265,32 @@ describe.skipIf(why !== null)('a lab', () => {
       expect(report(ran).flows.map(short)).toEqual(['shop/api → shop/db TCP 5432 allowed true']);
     });
 
+    it('asks about the ports of a workload, and fails where there is nothing to ask', async () => {
+      const many = folderOf({
+        'many.yaml': `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: many, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: many}}
+  template:
+    metadata: {labels: {app: many}}
+    spec: {containers: [{name: c, image: x, ports: [{containerPort: 8081}]}]}
+`,
+      });
+      try {
+        expect(await rampart('lab', 'apply', '-f', many, '--name', name)).toMatchObject({ code: 0 });
+        const ran = await rampart('probe', '--lab', name, '--from', 'shop/api', '--to', 'shop/many', '-o', 'json');
+        expect(report(ran).flows.map(short)).toEqual(['shop/api → shop/many TCP 8081 allowed true']);
+        expect(await rampart('lab', 'delete', '-f', many, '--name', name)).toMatchObject({ code: 0 });
+      } finally {
+        remove(many);
+      }
+      const nowhere = await rampart('probe', '--lab', name, '-n', 'shoop');
+      expect(nowhere).toMatchObject({ code: 1, out: '' });
+      expect(nowhere.err).toContain('there is no pod in the namespace `shoop`\n  help: did you mean `shop`?');
+    });
+
     it('shows the way of a packet through the tables where it disagrees', async () => {
       const spoiler = `table inet spoiler {
  chain forward {

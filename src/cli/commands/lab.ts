@@ -3,6 +3,7 @@ import { addInputOptions } from '../input-options.ts';
 import type { LabChangeOptions } from '../lab-change.ts';
 import type { LabNameOptions } from '../lab-enter.ts';
 import type { LabLogsOptions } from '../lab-logs.ts';
+import { labNameOption } from '../lab-name.ts';
 import type { LabMakingOptions } from '../lab-plan.ts';
 import { addLabRunOptions, type LabRunOptions } from '../lab-run.ts';
 import type { LabStatusOptions } from '../lab-status.ts';
@@ -12,17 +13,18 @@ const EXAMPLES = `
 Examples:
   rampart lab up -f examples/shop                 nodes and pods as network namespaces, policies enforced by the kernel
   rampart lab status
-  rampart lab exec shop/web -- curl -m 2 http://checkout:8080
-  rampart lab shell shop/web
+  rampart lab exec shop/frontend -- curl -m 2 http://api
+  rampart lab shell shop/frontend
   rampart lab logs -f                             what is denied, and by which policy
   rampart lab apply -f policy.yaml
-  rampart lab capture shop/web -- port 53
+  rampart lab capture shop/frontend -- port 53
   rampart lab down
 
 Nothing of a lab is outside of its namespaces: it collides with nobody, needs no network and no
 image, and is gone when it ends. It needs root, or a kernel that lets users make namespaces; and
 the programs ip, nft, unshare, nsenter and mount.
-Pods do not run their images: in each a small program listens on the declared ports and answers with the pod's name.
+Pods do not run their images: in each a small program listens on the declared ports, and answers with the pod's name, to
+curl as well.
 `;
 
 const UP_EXAMPLES = `
@@ -42,8 +44,8 @@ Examples:
 
 const EXEC_EXAMPLES = `
 Examples:
-  rampart lab exec shop/web -- curl -m 2 http://checkout:8080
-  rampart lab exec node/node1 -- nft list table inet rampart
+  rampart lab exec shop/frontend -- curl -m 2 http://api
+  rampart lab exec node/node-1 -- nft list table inet rampart
   rampart lab exec outside -- ip -brief address
 
 Runs a program of this machine in the namespaces of a pod (NAMESPACE/POD, or NAMESPACE/WORKLOAD for its first one), of a
@@ -58,7 +60,7 @@ Examples:
 Each line: time, node, direction, source → destination, and the policies that deny it. Needs tcpdump when the lab is brought up.
 `;
 
-const nameOption = (): Option => new Option('--name <name>', 'which lab; default `default`');
+const nameOption = (): Option => labNameOption('which lab; default `default`');
 
 /** Adds the options that say how a lab is made. */
 function addMakingOptions(command: Command): Command {

@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { ExitCode } from '../exit-code.ts';
 import { profileOption } from '../input-options.ts';
+import { labName } from '../lab-name.ts';
 import { addOutputOptions } from '../output-options.ts';
 import type { ProbeCommandOptions } from '../probe-options.ts';
 import { type CliCommand, type Shell, UsageError } from '../shell.ts';
@@ -12,9 +13,9 @@ const EXAMPLES = `
 Examples:
   rampart probe --smoke                                   are policies enforced here at all, and by whom?
   rampart probe -n shop                                   all pairs of workloads in shop, over the ports in use
-  rampart probe --from shop/web --to data/postgres --port 5432
+  rampart probe --from shop/api --to data/postgres --port 5432
   rampart probe --flows flows.yaml -o junit --out probe.xml
-  rampart probe --via exec --from shop/web --to 1.1.1.1 --port 443
+  rampart probe --via exec --from shop/api --to 1.1.1.1 --port 443
   rampart probe --lab demo                                the same in a lab that is up
   rampart probe --cleanup                                 remove what runs that were killed left behind
 
@@ -31,7 +32,7 @@ export const probe: CliCommand = {
   define(command, run) {
     addOutputOptions(command, 'ProbeReport')
       .option('--smoke', 'find out whether policies are enforced at all, in a namespace of its own (or that of -n)')
-      .option('--lab [name]', 'ask in a lab that is up')
+      .addOption(new Option('--lab [name]', 'ask in a lab that is up; by itself in `default`').argParser(labName))
       .option('--kubeconfig <path>', 'the live cluster of this kubeconfig')
       .option('--context <name>', 'the live cluster of this context')
       .addOption(profileOption())
@@ -39,7 +40,7 @@ export const probe: CliCommand = {
       .option('--from <endpoint>', 'who connects; may be repeated', collect)
       .option('--to <endpoint>', 'to whom; may be repeated', collect)
       .option('--port <port>', 'over which port, e.g. 5432, 53/udp or http; may be repeated', collect)
-      .option('-n, --namespace <name>', 'only workloads of this namespace')
+      .option('-n, --namespace <name>', 'only flows between workloads of this namespace; in a lab, from or to its pods')
       .addOption(
         new Option('--pods <which>', 'in a lab: every pod, or one of each workload')
           .choices(['all', 'one'])

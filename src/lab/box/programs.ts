@@ -33,16 +33,22 @@ export function findProgram(name: string, env: NodeJS.ProcessEnv): string | null
   return null;
 }
 
-/** The command that installs Debian packages on this system, or names them where it is another one. */
-export function installCommand(packages: readonly string[], env: NodeJS.ProcessEnv): string {
+/** How Debian packages get onto this system: the command, or their names where it is not known. */
+export function installHelp(packages: readonly string[], env: NodeJS.ProcessEnv): string {
+  const command = installCommand(packages, env);
+  return command === null ? `install what Debian calls ${packages.join(' ')}` : `run: ${command}`;
+}
+
+function installCommand(packages: readonly string[], env: NodeJS.ProcessEnv): string | null {
   const list = [...new Set(packages)].join(' ');
   const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
   if (findProgram('apt-get', env) !== null) return `${sudo}apt-get install -y ${list}`;
   if (findProgram('dnf', env) !== null)
     return `${sudo}dnf install -y ${list.replace('iproute2', 'iproute').replace('mount', 'util-linux')}`;
   if (findProgram('pacman', env) !== null) return `${sudo}pacman -S --needed ${list.replace(/\bmount\b/, '').trim()}`;
+  if (findProgram('zypper', env) !== null) return `${sudo}zypper install -y ${list.replace(/\bmount\b/, '').trim()}`;
   if (findProgram('apk', env) !== null) return `${sudo}apk add ${list}`;
-  return `install what Debian calls ${list}`;
+  return null;
 }
 
 /** Throws {@link IoError} `tool-missing` with the command that mends it, or `forbidden` where this is no Linux. */
@@ -59,10 +65,7 @@ export function requirePrograms(env: NodeJS.ProcessEnv): void {
     'tool-missing',
     `a lab needs ${names}, which ${missing.length === 1 ? 'is' : 'are'} not installed`,
     {
-      help: `run: ${installCommand(
-        missing.map(([, from]) => from),
-        env,
-      )}`,
+      help: installHelp([...new Set(missing.map(([, from]) => from))], env),
     },
   );
 }

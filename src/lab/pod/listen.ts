@@ -7,7 +7,7 @@ import { HELLO } from './hello.ts';
 export type Answer = (question: Buffer, transport: 'udp' | 'tcp') => Buffer | null;
 
 export interface ListenOptions {
-  /** What every listener says first. */
+  /** What every listener answers first. */
   readonly name: string;
   readonly listeners: readonly Listener[];
   readonly addresses: readonly string[] | null;
@@ -71,15 +71,37 @@ function tcpAt(options: ListenOptions, port: number, host: string): Promise<Serv
       socket.on('error', () => socket.destroy());
       socket.setTimeout(60_000, () => socket.destroy());
       if (port === 53 && options.dns() !== null) answerDns(options, socket);
-      else {
-        socket.write(`${options.name}\n`);
-        // Whatever follows comes back: `nc` and a person can see that the connection lives.
-        socket.pipe(socket);
-      }
+      else greet(options.name, socket);
     });
     server.on('error', reject);
     server.listen({ port, host, backlog: 512 }, () => resolve(server));
   });
+}
+
+/** Who says nothing for so long is told our name all the same, as `nc` and a person expect. */
+const SILENCE_MS = 100;
+const HTTP = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) \S+ HTTP\/1\.[01]\r?\n/;
+
+/** Tells our name: to `curl` as an answer of HTTP, to everybody else as the first line. */
+function greet(name: string, socket: Socket): void {
+  const speak = (said: Buffer | null): void => {
+    clearTimeout(silence);
+    socket.off('data', speak);
+    const method = HTTP.exec(said?.toString('latin1') ?? '')?.[1];
+    if (method !== undefined) {
+      const body = `${name}\n`;
+      const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+      socket.resume().end(method === 'HEAD' ? head : `${head}${body}`);
+      return;
+    }
+    socket.write(`${name}\n`);
+    if (said !== null) socket.write(said);
+    // Whatever follows comes back: one can see that the connection lives.
+    socket.pipe(socket);
+  };
+  const silence = setTimeout(speak, SILENCE_MS, null);
+  socket.on('data', speak);
+  socket.on('close', () => clearTimeout(silence));
 }
 
 /** DNS over TCP: two bytes of length before each message. A first line of ours is an attempt. */
