@@ -1,5 +1,6 @@
+import { isList, isObject } from '../kinds/decoding.ts';
 import type { Fragment, TierSlot } from '../kinds/kind.ts';
-import type { KubeObject } from '../manifest/object.ts';
+import type { JsonObject, KubeObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
 import type { Policy } from '../model/program.ts';
@@ -24,7 +25,12 @@ export interface PolicyObject {
   readonly uid: string | null;
   /** `metadata.creationTimestamp` in milliseconds since 1970; `null` where there is none. */
   readonly created: number | null;
+  /** The nodes that say in a condition of it that it fails there. */
+  readonly marks: readonly string[];
 }
+
+/** The type of such a condition, before the name of the node. */
+export const MARK = 'rampart.dev/enforced.';
 
 interface Entry {
   seen: SeenPolicy | null;
@@ -44,6 +50,8 @@ export interface PolicyTable {
   given(): readonly Fragment[];
   /** The object that the policy of that id was made from. */
   objectOf(id: string): PolicyObject | null;
+  /** The policies that have marks. */
+  marked(): ReadonlyMap<string, PolicyObject>;
   size(): number;
 }
 
@@ -52,6 +60,13 @@ export function policyTable(): PolicyTable {
   const kinds = new Map<string, Map<string, Entry>>();
   const dirty = new Set<Entry>();
   const objects = new Map<string, PolicyObject>();
+  const marked = new Map<string, PolicyObject>();
+
+  function know(id: string, object: PolicyObject): void {
+    objects.set(id, object);
+    if (object.marks.length > 0) marked.set(id, object);
+    else marked.delete(id);
+  }
 
   function removeFrom(entries: Map<string, Entry>, key: string, notices: Notice[]): void {
     const entry = entries.get(key);
@@ -60,6 +75,7 @@ export function policyTable(): PolicyTable {
     const { seen } = entry;
     if (seen !== null) {
       objects.delete(seen.fragment.policy.id);
+      marked.delete(seen.fragment.policy.id);
       if (seen.diagnostics.length > 0) notices.push({ object: seen.fragment.policy.origin.object, diagnostics: [] });
     }
     entry.seen = null;
@@ -78,7 +94,7 @@ export function policyTable(): PolicyTable {
       if (entry !== undefined && entry.seen?.digest === digest) {
         // It may have been made anew, in the same words.
         entry.seen = { ...entry.seen, ...originOf(object) };
-        objects.set(entry.seen.fragment.policy.id, objectOf(object, entry.seen));
+        know(entry.seen.fragment.policy.id, objectOf(object, entry.seen));
         return;
       }
       const seen = seenPolicy(object, digest);
@@ -90,7 +106,7 @@ export function policyTable(): PolicyTable {
       }
       known.seen = seen;
       entries.set(key, known);
-      objects.set(seen.fragment.policy.id, objectOf(object, seen));
+      know(seen.fragment.policy.id, objectOf(object, seen));
       dirty.add(known);
     },
 
@@ -132,10 +148,20 @@ export function policyTable(): PolicyTable {
       ),
 
     objectOf: (id) => objects.get(id) ?? null,
+    marked: () => marked,
     size: () => [...kinds.values()].reduce((sum, entries) => sum + entries.size, 0),
   };
 }
 
-function objectOf({ ref }: KubeObject, { uid, created }: SeenPolicy): PolicyObject {
-  return { ref, uid, created };
+function objectOf({ ref, value }: KubeObject, { uid, created }: SeenPolicy): PolicyObject {
+  return { ref, uid, created, marks: marksOf(value) };
+}
+
+const NO_MARKS: readonly string[] = [];
+
+function marksOf({ status }: JsonObject): readonly string[] {
+  const conditions = isObject(status) ? status.conditions : undefined;
+  if (!isList(conditions)) return NO_MARKS;
+  const types = conditions.flatMap((condition) => (isObject(condition) ? (condition.type ?? []) : []));
+  return types.flatMap((type) => (typeof type === 'string' && type.startsWith(MARK) ? type.slice(MARK.length) : []));
 }

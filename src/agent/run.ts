@@ -93,6 +93,8 @@ export async function runAgent(options: RunOptions): Promise<void> {
       log,
       enabled: config.events,
       find: (id) => state.policyObject(id),
+      marked: () => state.markedPolicies(),
+      spreadMs: () => Math.min(60 * state.counts().nodes, 60_000),
     });
     closers.push(() => announcer.stop());
     const taint = config.taint === null ? null : taintRemover(client, node, config.taint, log);

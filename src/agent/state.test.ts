@@ -483,6 +483,29 @@ describe('policies', () => {
     expect(state.policyIds()).toEqual([]);
   });
 
+  it('are known by the nodes that say to fail there, and by nothing else of their status', () => {
+    const { state } = begun();
+    const marked = (): string[] => [...state.markedPolicies()].map(([id, { marks }]) => `${id} ${marks.join()}`);
+    const withTypes = (...types: readonly unknown[]): JsonObject => ({
+      ...cnp('guard', 'Admin'),
+      status: { conditions: types.map((type) => ({ type })) as unknown as JsonObject[] },
+    });
+    put(
+      state,
+      'clusternetworkpolicies',
+      withTypes('Accepted', 'rampart.dev/enforced.n1', 5, 'rampart.dev/enforced.n2.x'),
+    );
+    state.drain();
+    expect(marked()).toEqual(['ClusterNetworkPolicy/guard n1,n2.x']);
+    expect(put(state, 'clusternetworkpolicies', withTypes('rampart.dev/enforced.n2.x'))).toBe(false);
+    expect(marked()).toEqual(['ClusterNetworkPolicy/guard n2.x']);
+    put(state, 'clusternetworkpolicies', { ...cnp('guard', 'Admin'), status: { conditions: 'x' } });
+    expect(marked()).toEqual([]);
+    put(state, 'clusternetworkpolicies', withTypes('rampart.dev/enforced.n1'));
+    state.take({ kind: 'removed', resource: 'clusternetworkpolicies', object: cnp('guard', 'Admin') });
+    expect(marked()).toEqual([]);
+  });
+
   it('move between tiers', () => {
     const { state } = begun();
     state.take({ kind: 'listed', resource: 'clusternetworkpolicies', objects: [cnp('c', 'Admin')] });

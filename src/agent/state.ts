@@ -85,6 +85,8 @@ export interface AgentState {
   podRanges(): readonly Cidr[];
   /** The object that the policy of that id was made from. */
   policyObject(id: string): PolicyObject | null;
+  /** The policies that nodes say to fail there, by id. */
+  markedPolicies(): ReadonlyMap<string, PolicyObject>;
   /** Of every policy that was given out. */
   policyIds(): readonly string[];
   counts(): Readonly<Record<'pods' | 'namespaces' | 'nodes' | 'policies', number>>;
@@ -361,6 +363,7 @@ export function agentState(options: StateOptions): AgentState {
 
     podRanges: () => ranges,
     policyObject: (id) => policies.objectOf(id),
+    markedPolicies: () => policies.marked(),
     policyIds: () => policies.given().map(({ policy }) => policy.id),
     counts: () => ({ pods: pods.size(), namespaces: namespaces.size, nodes: nodes.size, policies: policies.size() }),
   };

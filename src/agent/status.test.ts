@@ -4,6 +4,8 @@ import type { Json, JsonObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
 import type { Log } from './log.ts';
+import type { Committed } from './observer.ts';
+import type { PolicyObject } from './policy-table.ts';
 import { policyAnnouncer } from './status.ts';
 import { taintRemover } from './taint.ts';
 
@@ -52,24 +54,42 @@ const CNP: ObjectRef = {
   name: 'guard',
   source: null,
 };
-const OBJECTS = new Map([
-  ['NetworkPolicy/shop/web', { ref: NP, uid: 'u1', created: null }],
-  ['ClusterNetworkPolicy/guard', { ref: CNP, uid: 'u2', created: null }],
+const GUARD = 'ClusterNetworkPolicy/guard';
+const OBJECTS = new Map<string, PolicyObject>([
+  ['NetworkPolicy/shop/web', { ref: NP, uid: 'u1', created: null, marks: [] }],
+  [GUARD, { ref: CNP, uid: 'u2', created: null, marks: [] }],
 ]);
+
+function setMarks(marks: readonly string[]): void {
+  OBJECTS.set(GUARD, { ref: CNP, uid: 'u2', created: null, marks });
+}
+
+const COMMITTED: Committed = {
+  changes: 1,
+  tightens: false,
+  replaced: false,
+  compileMs: 1,
+  nftMs: 1,
+  latencies: [],
+  events: 1,
+  sinceCreation: [],
+};
 
 function announcer(
   client: ReturnType<typeof server>['client'],
   node = 'n1',
   enabled = true,
+  log = QUIET,
 ): ReturnType<typeof policyAnnouncer> {
   return policyAnnouncer({
     client,
     node,
-    log: QUIET,
+    log,
     enabled,
     find: (id) => OBJECTS.get(id) ?? null,
+    marked: () => new Map([...OBJECTS].filter(([, { marks }]) => marks.length > 0)),
     random: () => 0,
-    spreadMs: 10,
+    spreadMs: () => 10,
   });
 }
 
@@ -126,11 +146,91 @@ describe('a policy that the kernel refuses', () => {
     expect(sent[2]?.body).toMatchObject({ status: { conditions: [] } });
   });
 
+  it('of many nodes bears the conditions of some: each of them is told to every node', async () => {
+    const { sent, client } = server();
+    setMarks(['n2', 'n3', 'n4', 'n5', 'n6', 'n7', 'n8', 'n9']);
+    announcer(client).observer.policyFailed(GUARD, 'no');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(sent.map(({ method }) => method)).toEqual(['POST']);
+    setMarks(['n2', 'n3', 'n4', 'n5', 'n6', 'n7', 'n8']);
+    announcer(client).observer.policyFailed(GUARD, 'no');
+    await vi.waitFor(() => expect(sent.map(({ method }) => method)).toEqual(['POST', 'POST', 'PATCH']));
+    setMarks([]);
+  });
+
+  it('loses the condition of an agent that has ended since, as soon as it is enforced', async () => {
+    const { sent, client } = server([500, 200]);
+    const { observer } = announcer(client);
+    setMarks(['n1', 'n2']);
+    observer.policyFailed(GUARD, 'no');
+    observer.committed(COMMITTED);
+    await vi.waitFor(() => expect(sent).toHaveLength(2));
+    expect(sent[1]?.body).toMatchObject({ status: { conditions: [{ status: 'False' }] } });
+    sent.length = 0;
+    const { observer: next } = announcer(server().client, 'n3');
+    next.committed(COMMITTED);
+    const later = announcer(client).observer;
+    for (let i = 0; i < 5; i++) later.committed(COMMITTED);
+    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    expect(sent[0]).toMatchObject({ method: 'PATCH', body: { status: { conditions: [] } } });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(sent).toHaveLength(1);
+    setMarks([]);
+  });
+
+  it('is not healed by an answer that did not come', async () => {
+    const { sent, client } = server([500, 200]);
+    const { observer } = announcer(client);
+    setMarks(['n1']);
+    for (const count of [1, 2]) {
+      observer.committed(COMMITTED);
+      await vi.waitFor(() => expect(sent).toHaveLength(count));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    observer.committed(COMMITTED);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(sent).toHaveLength(2);
+    setMarks([]);
+  });
+
+  it('is said once not to be sayable, where that is not permitted', async () => {
+    const { sent, client } = server([403, 403, 403, 403]);
+    const warnings: string[] = [];
+    const log = { ...QUIET, warn: (_: unknown, message: string) => warnings.push(message) } as unknown as Log;
+    const { observer } = announcer(client, 'n1', true, log);
+    observer.policyFailed(GUARD, 'no');
+    await vi.waitFor(() => expect(warnings).toHaveLength(2));
+    observer.policyFailed(GUARD, 'still no');
+    observer.policyFailed('NetworkPolicy/shop/web', 'no');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(warnings).toEqual([
+      'events may not be written: refused',
+      'conditions of ClusterNetworkPolicy may not be written: refused',
+    ]);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('has a manager of its own for every node, however long their names are', async () => {
+    const managers = new Set<string>();
+    for (const node of [`${'x'.repeat(200)}.a`, `${'x'.repeat(200)}.b`]) {
+      const { sent, client } = server();
+      announcer(client, node).observer.policyFailed(GUARD, 'no');
+      await vi.waitFor(() => expect(sent).toHaveLength(2));
+      managers.add(/fieldManager=([^&]*)/.exec(sent[1]?.path ?? '')?.[1] ?? '');
+    }
+    expect([...managers].map((name) => name.length)).toEqual([128, 128]);
+  });
+
   it('does not flood the API server', async () => {
     const { sent, client } = server();
     const { observer, stop } = announcer(client);
     for (let i = 0; i < 50; i++) {
-      OBJECTS.set(`NetworkPolicy/shop/p${i}`, { ref: { ...NP, name: `p${i}` }, uid: `u${i}`, created: null });
+      OBJECTS.set(`NetworkPolicy/shop/p${i}`, {
+        ref: { ...NP, name: `p${i}` },
+        uid: `u${i}`,
+        created: null,
+        marks: [],
+      });
       observer.policyFailed(`NetworkPolicy/shop/p${i}`, 'no');
     }
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -202,5 +302,43 @@ describe('the taint', () => {
     await vi.waitFor(() => expect(sent).toHaveLength(2));
     expect(sent.at(1)).toMatchObject({ body: [{ op: 'test' }, { op: 'remove', path: '/spec/taints/0' }] });
     taint.stop();
+  });
+
+  it('that may not be taken off is tried again more and more seldom, and said once', async () => {
+    vi.useFakeTimers();
+    try {
+      const { sent, client } = server(new Array<number>(200).fill(403));
+      const warnings: string[] = [];
+      const log = { ...QUIET, warn: (_: unknown, message: string) => warnings.push(message) } as unknown as Log;
+      const taint = taintRemover(client, 'n1', 'k', log, () => 1);
+      taint.ready();
+      taint.seen(node(['k']));
+      await vi.advanceTimersByTimeAsync(600_000);
+      // 1 + 2 + 4 + … + 32 s, then once in a minute.
+      expect(sent).toHaveLength(1 + 6 + 8);
+      expect(warnings).toEqual(['the taint cannot be taken off the node: refused']);
+      taint.stop();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('that somebody puts back while it is taken off is taken off again', async () => {
+    vi.useFakeTimers();
+    try {
+      const { sent, client } = server();
+      const taint = taintRemover(client, 'n1', 'k', QUIET);
+      taint.ready();
+      taint.seen(node(['k']));
+      taint.seen(node(['x', 'k']));
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(sent.map(({ body }) => body)).toMatchObject([
+        [{ op: 'test' }, { op: 'remove', path: '/spec/taints/0' }],
+        [{ op: 'test' }, { op: 'remove', path: '/spec/taints/1' }],
+      ]);
+      taint.stop();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -14,18 +14,28 @@ export interface TaintRemover {
   stop(): void;
 }
 
-const RETRY_MS = 2000;
+const FIRST_RETRY_MS = 1000;
+const LONGEST_RETRY_MS = 60_000;
 
 /** Watches for the taint `key` on the Node `name`. */
-export function taintRemover(client: Pick<KubeClient, 'send'>, name: string, key: string, log: Log): TaintRemover {
+export function taintRemover(
+  client: Pick<KubeClient, 'send'>,
+  name: string,
+  key: string,
+  log: Log,
+  random: () => number = Math.random,
+): TaintRemover {
   let node: JsonObject | null = null;
   let isReady = false;
   let busy = false;
   let retry: NodeJS.Timeout | null = null;
   let stopped = false;
+  let retryMs = FIRST_RETRY_MS;
+  let said: string | null = null;
 
   async function remove(): Promise<void> {
-    const index = node === null ? -1 : taintIndex(node, key);
+    const asked = node;
+    const index = asked === null ? -1 : taintIndex(asked, key);
     if (!isReady || busy || stopped || index < 0) return;
     busy = true;
     // The list may have changed since: the test refuses the patch then, and a newer Node is on its way.
@@ -42,14 +52,28 @@ export function taintRemover(client: Pick<KubeClient, 'send'>, name: string, key
       problem = reasonOf(error);
     }
     busy = false;
-    if (problem === null) node = null;
-    else {
-      log.warn({ taint: key }, `the taint cannot be taken off the node: ${problem}`);
-      retry ??= setTimeout(() => {
+    if (problem === null) {
+      retryMs = FIRST_RETRY_MS;
+      said = null;
+      if (node === asked) node = null;
+      else again();
+      return;
+    }
+    if (problem !== said) log.warn({ taint: key }, `the taint cannot be taken off the node: ${problem}`);
+    said = problem;
+    again();
+  }
+
+  function again(): void {
+    if (retry !== null || stopped) return;
+    retry = setTimeout(
+      () => {
         retry = null;
         void remove();
-      }, RETRY_MS);
-    }
+      },
+      retryMs * (0.5 + random() / 2),
+    );
+    retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
   }
 
   return {
