@@ -55,8 +55,11 @@ describe('a configuration', () => {
       verifyInterval: 90_000,
     };
     // In YAML 1.1, off is false.
-    expect(problems({ yaml })).toEqual(['agent.yaml:3:13: `false` is not a number from 0 to 65535, or `off`']);
+    expect(good({ yaml })).toMatchObject({ ...expected, nflogGroup: 'off' });
     expect(good({ yaml: yaml.replace('off', '"off"') })).toMatchObject({ ...expected, nflogGroup: 'off' });
+    for (const mask of ['0xff000000', '"0xff000000"', '4278190080', '4.27819008e+9']) {
+      expect(good({ yaml: `generationMask: ${mask}` }).generationMask).toBe(0xff000000);
+    }
     expect(
       good({
         env: {
@@ -92,6 +95,11 @@ describe('a configuration', () => {
     ['node: {a: b}', 'agent.yaml:1:1: this is not a name of lower case letters, digits, `-` and `.`'],
     ['- deny', 'agent.yaml:1:1: must be a mapping of settings to values'],
     ['__proto__: 1', 'agent.yaml:1:12: there is no setting `__proto__`'],
+    [
+      'generationMask: 0x1ffffff00',
+      'agent.yaml:1:17: `8589934336` is not at least 8 bits in a row of 32, such as `0xffff0000`',
+    ],
+    ['deny: reject\nevents: false\ndeny: drop', 'agent.yaml:3:7: `deny` is set twice'],
     ['{}', ''],
     ['', ''],
     ['# nothing', ''],

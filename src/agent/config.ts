@@ -90,8 +90,9 @@ function readFile(file: NonNullable<ConfigSources['file']>, problems: Problem[])
   const text = fileText(file.name, file.text);
   const out = new Map<string, Given>();
   let value: Json;
+  let duplicates: readonly string[];
   try {
-    value = decodeDocument(file.text, 32).value;
+    ({ value, duplicates } = decodeDocument(file.text, 32));
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
     const { line, column } = text.positionOf(error.offset);
@@ -104,6 +105,10 @@ function readFile(file: NonNullable<ConfigSources['file']>, problems: Problem[])
     return out;
   }
   const document = locatedDocument(text, 0, file.text, 32);
+  for (const key of duplicates) {
+    const { line, column } = document.locate(key);
+    problems.push({ where: `${file.name}:${line}:${column}`, message: `\`${key}\` is set twice`, help: null });
+  }
   for (const [key, item] of Object.entries(value)) {
     const { line, column } = document.locate(key);
     const where = `${file.name}:${line}:${column}`;

@@ -88,8 +88,9 @@ const mask: Kind<number> = {
   show: (bits) => `0x${bits.toString(16)}`,
   wanted: 'at least 8 bits in a row of 32, such as `0xffff0000`',
   read: (value) => {
-    if (!/^0x[0-9a-fA-F]{1,8}$/.test(value)) return null;
-    const bits = Number(value);
+    // Without quotes, YAML makes a number of it.
+    const bits = /^(?:0x[0-9a-fA-F]{1,8}|[1-9]\d{0,9})$/.test(value) ? Number(value) : 0;
+    if (bits < 1 || bits > 0xffff_ffff) return null;
     const width = Math.log2(bits / lowestBit(bits) + 1);
     return Number.isInteger(width) && width >= 8 ? bits : null;
   },
@@ -171,7 +172,8 @@ export const SETTINGS: { readonly [K in SettingName]: Setting<Config[K]> } = {
     {
       form: 'NUMBER|off',
       wanted: 'a number from 0 to 65535, or `off`',
-      read: (value) => (value === 'off' ? 'off' : number(0, 65535).read(value)),
+      // Without quotes, `off` is false to YAML.
+      read: (value) => (value === 'off' || value === 'false' ? 'off' : number(0, 65535).read(value)),
     },
     'the NFLOG group that gets the first packets of what is denied',
     'live',
