@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 import type { Observer } from './observer.ts';
 import type { LogLevel } from './settings.ts';
@@ -15,6 +16,29 @@ export function openLog(level: LogLevel, node: string | null, write: (line: stri
     },
     { write },
   );
+}
+
+/** What waits for a reader that does not read is kept up to this. */
+const MOST_WAITING = 1024 * 1024;
+
+/** Writes lines to a stream that may be full, or gone, or stand still: whoever writes goes on without a log. */
+export function lineWriter(stream: Writable): (line: string) => void {
+  stream.removeAllListeners('error');
+  stream.on('error', () => undefined);
+  let lost = 0;
+  return (line) => {
+    if (stream.writableLength > MOST_WAITING) {
+      lost++;
+      return;
+    }
+    if (lost > 0) {
+      stream.write(
+        `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg: `${lost} lines are lost` })}\n`,
+      );
+      lost = 0;
+    }
+    stream.write(line);
+  };
 }
 
 /** Tells the log what the loop does. */

@@ -1,11 +1,10 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { type ConfigReading, readConfig, readConfigFile } from '../../agent/config.ts';
 import type { Finding } from '../../agent/preflight.ts';
 import { type Config, flagOf, SETTINGS, type Setting, type SettingName, showInitial } from '../../agent/settings.ts';
 import { IoError } from '../../io/io-error.ts';
 import { writeAnswer } from '../../io/terminal.ts';
+import { followFile } from '../../io/watch-file.ts';
 import { diagnosticLines } from '../../report/formats/text/diagnostics.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { readObjects, understand } from '../input-options.ts';
@@ -153,6 +152,7 @@ function findingText({ severity, name, message, help }: Finding): string {
 
 async function follow(options: AgentOptions & Flags, config: Config, shell: Shell): Promise<ExitCode> {
   const { runAgent } = await import('../../agent/run.ts');
+  const { lineWriter } = await import('../../agent/log.ts');
   const end = new AbortController();
   const stop = (): void => end.abort();
   process.on('SIGTERM', stop);
@@ -164,7 +164,7 @@ async function follow(options: AgentOptions & Flags, config: Config, shell: Shel
       reread: () => rereadSafely(options, shell),
       onReload: (then) => onReload(file, then),
       signal: AbortSignal.any([end.signal, shell.signal]),
-      write: (line) => shell.stdout.write(line),
+      write: lineWriter(shell.stdout),
       env: shell.env,
     });
   } finally {
@@ -183,23 +183,11 @@ function rereadSafely(options: AgentOptions & Flags, shell: Shell): ConfigReadin
   }
 }
 
-/** A file of a ConfigMap changes by its folder. */
 function onReload(file: string | null, then: () => void): () => void {
   process.on('SIGHUP', then);
-  let soon: NodeJS.Timeout | null = null;
-  let watcher: FSWatcher | null = null;
-  if (file !== null && file !== '') {
-    watcher = watch(dirname(file), { persistent: false }, () => {
-      soon ??= setTimeout(() => {
-        soon = null;
-        then();
-      }, 200);
-    });
-    watcher.on('error', () => undefined);
-  }
+  const unfollow = file === null || file === '' ? null : followFile(file, then);
   return () => {
     process.off('SIGHUP', then);
-    watcher?.close();
-    if (soon !== null) clearTimeout(soon);
+    unfollow?.();
   };
 }
