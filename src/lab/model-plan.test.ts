@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { covers, parseCidr, parseIp } from '../base/ip.ts';
 import { buildCluster } from '../cluster/build.ts';
 import { inputOf } from '../input/input.ts';
+import { asObject, items } from '../kinds/validation/json.ts';
+import type { JsonObject } from '../manifest/object.ts';
 import { readManifests } from '../manifest/read.ts';
 import type { LabOptions, LabPlan } from './model.ts';
 import { planLab, portablePlan } from './model-plan.ts';
@@ -159,6 +161,41 @@ describe('workloads', () => {
       { name: 'db-0', node: 'far', addresses: ['10.9.8.7'], workload: { kind: 'StatefulSet', name: 'db' } },
     ]);
     expect(plan.nodes.map(({ name }) => name)).toEqual(['far', 'node-1']);
+  });
+
+  it('know their controllers by name, so that no others are made for them', () => {
+    const owned = (kind: string, name: string, uid: string): string =>
+      `ownerReferences: [{apiVersion: apps/v1, kind: ${kind}, name: ${name}, uid: ${uid}, controller: true}]`;
+    const plan = planOf(
+      [
+        WORKLOAD('Deployment', 'web', 'replicas: 1, '),
+        'apiVersion: apps/v1',
+        'kind: ReplicaSet',
+        `metadata: {name: web-1, uid: own, ${owned('Deployment', 'web', 'stripped')}}`,
+        'spec: {replicas: 1, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}',
+        '---',
+        'apiVersion: v1',
+        'kind: Pod',
+        `metadata: {name: web-1-x, labels: {app: web}, ${owned('ReplicaSet', 'web-1', 'of-long-ago')}}`,
+        'spec: {containers: [{name: c}]}',
+        '---',
+        'apiVersion: v1',
+        'kind: Pod',
+        `metadata: {name: orphan, ${owned('ReplicaSet', 'gone', 'kept')}}`,
+        'spec: {containers: [{name: c}]}',
+        '---',
+      ].join('\n'),
+    );
+    const metadata = (kind: string, name: string): JsonObject => {
+      const found = plan.objects.find(({ object: { ref } }) => ref.kind === kind && ref.name === name);
+      return asObject(found?.object.value.metadata);
+    };
+    const ownerOf = (kind: string, name: string): unknown =>
+      asObject(items(metadata(kind, name).ownerReferences)[0]).uid;
+    expect(ownerOf('Pod', 'web-1-x')).toBe('own');
+    expect(ownerOf('ReplicaSet', 'web-1')).toBe(metadata('Deployment', 'web').uid);
+    expect(ownerOf('Pod', 'orphan')).toBe('kept');
+    expect(plan.pods.map(({ name }) => name).sort()).toEqual(['orphan', 'web-1-x']);
   });
 
   it('that have finished, or that an API server would refuse, do not run', () => {

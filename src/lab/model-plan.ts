@@ -2,9 +2,10 @@ import { type Family, formatCidr, formatIp, parseIp } from '../base/ip.ts';
 import { by, byText } from '../base/order.ts';
 import { buildCluster } from '../cluster/build.ts';
 import { inputOf } from '../input/input.ts';
-import { asObject, items, stringOf } from '../kinds/validation/json.ts';
+import { asObject, isObject, items, stringOf } from '../kinds/validation/json.ts';
 import { dropDuplicates } from '../manifest/duplicates.ts';
-import type { JsonObject, KubeObject } from '../manifest/object.ts';
+import type { Json, JsonObject, KubeObject } from '../manifest/object.ts';
+import { groupOf } from '../manifest/scope.ts';
 import type { Cluster, Pod } from '../model/cluster.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
@@ -79,7 +80,7 @@ export function planLab(objects: readonly KubeObject[], options: LabOptions = {}
   const draft: Draft = { families, most: options.replicas ?? 3, book, sites, remark };
 
   const withDns = addDns(given, options.dns !== false);
-  const based = [...namespacesFor(withDns), ...withDns].map(identified);
+  const based = adopted([...namespacesFor(withDns), ...withDns].map(identified));
   const placed = placePods(draft, podsOf(draft, based, buildCluster(based.map(({ object }) => object)).cluster));
   const others = based.filter(({ object }) => !isPod(object) && !isKeptBySelf(object, based));
   const services = serviceObjects(others, chosen, families, book, remark);
@@ -268,6 +269,33 @@ function identified({ by: maker, object }: LabObject): LabObject {
     by: maker,
     object: { ref: { ...ref, name }, value: withMetadata(named, { uid: uidOf(named) || uidFor(objectKey(named)) }) },
   };
+}
+
+/**
+ * Manifests are often stripped of uids, or name an owner that was made anew since: whoever has the name is the owner. Otherwise
+ * controllers would not know their pods, and make others.
+ */
+function adopted(objects: readonly LabObject[]): LabObject[] {
+  const key = (group: string, kind: string, namespace: string, name: string): string =>
+    [group, kind, namespace, name].join('/');
+  const uids = new Map(
+    objects.map(({ object: { ref, value } }) => [
+      key(groupOf(ref.apiVersion), ref.kind, ref.namespace ?? '', ref.name),
+      uidOf(value),
+    ]),
+  );
+  return objects.map((one) => {
+    const { ref, value } = one.object;
+    const { ownerReferences } = asObject(value.metadata);
+    if (!Array.isArray(ownerReferences)) return one;
+    const owners = ownerReferences.map((entry: Json): Json => {
+      if (!isObject(entry)) return entry;
+      const group = groupOf(stringOf(entry.apiVersion));
+      const uid = uids.get(key(group, stringOf(entry.kind), ref.namespace ?? '', stringOf(entry.name)));
+      return uid === undefined ? entry : { ...entry, uid };
+    });
+    return { ...one, object: { ref, value: withMetadata(value, { ownerReferences: owners }) } };
+  });
 }
 
 function isPod({ ref }: KubeObject): boolean {
