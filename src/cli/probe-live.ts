@@ -7,7 +7,7 @@ import { type Progress, progressLine } from '../io/terminal.ts';
 import { findLeftovers, type Leftover, removeAll } from '../lab/live/lifecycle.ts';
 import { PROBE_LABEL, type ProbeRun } from '../lab/live/objects.ts';
 import { liveProber, type Seat } from '../lab/live/prober.ts';
-import { barredBy, startStandIns } from '../lab/live/stand-ins.ts';
+import { barredBy, refuseUnseated, startStandIns } from '../lab/live/stand-ins.ts';
 import { labelsNamed, liveWorld } from '../lab/live/world.ts';
 import { PROBE_DEFAULTS } from '../lab/probe.ts';
 import { pairQuestions } from '../lab/probe-questions.ts';
@@ -95,6 +95,7 @@ export async function probeLive(options: ProbeCommandOptions, shell: Shell): Pro
                 named: labelsNamed(loaded.program),
                 onProgress: (text) => progress.show(text),
               });
+        refuseUnseated(seats, run.image);
         const prober = liveProber(connection, seats);
         const report = await runTask(
           task,

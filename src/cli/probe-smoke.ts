@@ -1,10 +1,9 @@
 import { detectCni } from '../io/cni.ts';
-import { isObject, objectsOf } from '../io/kube-client.ts';
 import { connect } from '../io/kubeconfig.ts';
 import { progressLine } from '../io/terminal.ts';
 import { PROBE_NAME } from '../lab/live/objects.ts';
 import { liveProber } from '../lab/live/prober.ts';
-import { smoke, usableNodes, verdictOf } from '../lab/live/smoke.ts';
+import { nodesToUse, smoke, verdictOf } from '../lab/live/smoke.ts';
 import type { SmokeReport } from '../report/report.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
 import { answer } from './output-options.ts';
@@ -28,14 +27,13 @@ export async function probeSmoke(options: ProbeCommandOptions, shell: Shell): Pr
     options,
     async (client, signal) => {
       await removeExpired(client, shell, options);
-      const nodes = await client.get('/api/v1/nodes', undefined, signal);
-      const raw = nodes.status === 200 && isObject(nodes.body) ? objectsOf(nodes.body.items) : [];
+      const nodes = await nodesToUse(client, signal);
       const run = newRun(options.image, 180);
       const namespace = options.namespace ?? null;
       const within = [namespace ?? `${PROBE_NAME}${run.id}`];
       const seen = await cleaningUp(connection, run, within, shell, () =>
         smoke(client, run, {
-          nodes: usableNodes(raw),
+          nodes,
           namespace,
           graceMs: GRACE_MS,
           startMs: START_MS,

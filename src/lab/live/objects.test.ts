@@ -4,7 +4,9 @@ import type { JsonObject } from '../../manifest/object.ts';
 import { readManifests } from '../../manifest/read.ts';
 import type { SmokeCheck } from '../../report/report.ts';
 import { ownerFor, podFor, standInLabels } from './objects.ts';
-import { conclusion, usableNodes, verdictOf } from './smoke.ts';
+import type { Seat } from './prober.ts';
+import { conclusion, nodesToUse, usableNodes, verdictOf } from './smoke.ts';
+import { refuseUnseated } from './stand-ins.ts';
 import { labelsNamed, liveWorld } from './world.ts';
 
 const RUN = { id: 'abc123', until: new Date('2026-01-01T00:10:00Z'), image: 'example.com/tools:1' };
@@ -175,5 +177,34 @@ describe('the smoke test', () => {
       node('fake', { metadata: { name: 'fake', annotations: { 'kwok.x-k8s.io/node': 'fake' } } }),
     ] as unknown as JsonObject[];
     expect(usableNodes(nodes)).toEqual(['a', 'b']);
+  });
+
+  test('says so where nodes may not be read, instead of finding none', async () => {
+    const message = 'nodes is forbidden: User "v" cannot list resource "nodes"';
+    const client = { get: async () => ({ status: 403, body: { message } }) };
+    await expect(nodesToUse(client, new AbortController().signal)).rejects.toMatchObject({
+      code: 'forbidden',
+      message: `the nodes cannot be read: ${message}`,
+    });
+  });
+});
+
+describe('probe pods', () => {
+  test('that all fail are no answer; that some fail is one', () => {
+    const failed = { kind: 'failed', because: 'probe pod `a/b` does not run: ErrImagePull' } as const;
+    const runs = { kind: 'pod', namespace: 'a', pod: 'c' } as const;
+    expect(() => refuseUnseated(new Map([['x', failed]]), 'none:1')).toThrowError(
+      expect.objectContaining({ message: failed.because, help: expect.stringContaining('`none:1`') }),
+    );
+    expect(() =>
+      refuseUnseated(
+        new Map<string, Seat>([
+          ['x', failed],
+          ['y', runs],
+        ]),
+        'none:1',
+      ),
+    ).not.toThrow();
+    expect(() => refuseUnseated(new Map(), 'none:1')).not.toThrow();
   });
 });

@@ -1,7 +1,7 @@
 /** Finds out whether a live cluster enforces policies at all, by making pods, denying them, and looking. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IoError } from '../../io/io-error.ts';
-import { isObject, type KubeClient, objectsOf } from '../../io/kube-client.ts';
+import { isObject, type KubeClient, messageOf, objectsOf } from '../../io/kube-client.ts';
 import type { JsonObject } from '../../manifest/object.ts';
 import type { Direction } from '../../model/program.ts';
 import type { Observed, ProbeSkipped, SmokeCheck } from '../../report/report.ts';
@@ -49,6 +49,15 @@ export function usableNodes(nodes: readonly JsonObject[]): readonly string[] {
       return usable && typeof metadata.name === 'string' ? [metadata.name] : [];
     })
     .sort();
+}
+
+/** Asks for the nodes that a probe can use; throws {@link IoError} where they may not be read. */
+export async function nodesToUse(client: Pick<KubeClient, 'get'>, signal: AbortSignal): Promise<readonly string[]> {
+  const answer = await client.get('/api/v1/nodes', undefined, signal);
+  if (answer.status === 200 && isObject(answer.body)) return usableNodes(objectsOf(answer.body.items));
+  throw new IoError('forbidden', `the nodes cannot be read: ${messageOf(answer)}`, {
+    help: 'a probe chooses the nodes of its pods, and needs `list` on nodes for that',
+  });
 }
 
 /** One connection that is looked at in every phase. */

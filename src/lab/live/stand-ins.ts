@@ -1,4 +1,5 @@
 /** Pods that stand for workloads: same namespace and labels, so that the same policies select them. */
+import { IoError } from '../../io/io-error.ts';
 import { isObject, type KubeClient, objectsOf } from '../../io/kube-client.ts';
 import type { Pod, Workload } from '../../model/cluster.ts';
 import { awaitPods, create } from './lifecycle.ts';
@@ -68,6 +69,16 @@ export async function startStandIns(
     );
   }
   return seats;
+}
+
+/** Throws {@link IoError} where no pod of a probe runs: that says nothing about policies. */
+export function refuseUnseated(seats: ReadonlyMap<string, Seat>, image: string): void {
+  const failed = [...seats.values()].flatMap((seat) => (seat.kind === 'failed' ? [seat.because] : []));
+  const [first] = failed;
+  if (first === undefined || failed.length < seats.size) return;
+  throw new IoError('tool-failed', first, {
+    help: `is the image \`${image}\` there, and may it be pulled? choose another with --image`,
+  });
 }
 
 /**
