@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
@@ -159,6 +159,22 @@ describe.skipIf(helm === null)('the chart', () => {
       expect([fromFile(file), refusal(`config=${JSON.stringify(file)}`)]).toEqual([true, null]);
     });
 
+    it('and hands on what YAML makes of texts without quotes', () => {
+      const folder = mkdtempSync(join(tmpdir(), 'rampart-values-'));
+      try {
+        const values = join(folder, 'values.yaml');
+        writeFileSync(values, 'config:\n  generationMask: 0xffff0000\n  nflogGroup: off\n');
+        const args = ['template', 'rampart', CHART, '--kube-version', '1.34.0', '-f', values];
+        const map = only(objectsOf(execFileSync(helm ?? '', args, { encoding: 'utf8' })), 'ConfigMap');
+        const file = { name: 'agent.yaml', text: map.data?.['agent.yaml'] ?? '' };
+        expect(readConfig({ flags: {}, env: {}, file })).toMatchObject({
+          config: { generationMask: 0xffff0000, nflogGroup: 'off' },
+        });
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
+
     it.each([
       ['tabel', 'x'],
       ['logLevel', 'loud'],
@@ -166,7 +182,8 @@ describe.skipIf(helm === null)('the chart', () => {
       ['nflogGroup', 65_536],
       ['nflogRate', 0],
       ['closedUntilKnown', 'yes'],
-      ['generationMask', 0xffff0000],
+      ['generationMask', 2 ** 32],
+      ['generationMask', 'ffff0000'],
       ['table', 'My-table'],
       ['coalesce', 50],
       ['staleAfter', '30'],
