@@ -10,6 +10,7 @@ import { benchCase as dataplaneUpdates } from '../dataplane-updates-200-local-po
 import { benchCase as diff } from '../diff-process-s-m-l.ts';
 import { benchCase as exposure } from '../exposure-process-s-m-l.ts';
 import { benchCase as growth } from '../growth-s-m-l.ts';
+import { benchCase as lab } from '../lab-50-pods-all-pairs.ts';
 import { benchCase as page } from '../page-process-100-300-workloads.ts';
 import { benchCase as read } from '../read-15k-objects.ts';
 import { benchCase as startUp } from '../start-up-small.ts';
@@ -34,4 +35,5 @@ export const CASES: readonly BenchCase[] = [
   dataplaneUpdates,
   agent,
   agentLarge,
+  lab,
 ];
