@@ -344,6 +344,8 @@ export function syncLoop(options: LoopOptions): Loop {
   async function closeCulprits(fault: KernelFault): Promise<Outcome> {
     const suspects = state.policyIds().filter((id) => !closed.has(id));
     const found = await findCulprits(suspects, async (closing) => {
+      // It may take minutes; the next agent looks for them itself.
+      if (stopped) return { kind: 'broken', message: 'the agent ends', signal: null };
       compiler.close(new Set([...closed.ids(), ...closing]));
       compiler.settle();
       const answer = await kernel.check(compiler.desired.replaceAll().text);

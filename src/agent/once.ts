@@ -142,7 +142,10 @@ async function closedSkeleton(config: Config, env: NodeJS.ProcessEnv): Promise<b
     });
   }
   const wanted: Wanted = { cluster: EMPTY_CLUSTER, program: { tiers: [] } };
-  const fault = await kernel.apply(rulesetText({ ...config, podCidr }, wanted));
+  // An agent that has made its table meanwhile keeps it.
+  const ruleset = `create table inet ${config.table}\n${rulesetText({ ...config, podCidr }, wanted)}`;
+  const fault = await kernel.apply(ruleset);
+  if (fault?.kind === 'refused' && /File exists/.test(fault.message)) return false;
   if (fault !== null) throw new IoError('tool-failed', fault.message);
   return true;
 }

@@ -165,7 +165,10 @@ export function podTable(node: string): PodTable {
 
   return {
     put(shared, object, diagnostics) {
-      const seen = seenPod(shared, object, diagnostics);
+      const read = seenPod(shared, object, diagnostics);
+      // Where it is cannot be told: it may be here.
+      const isLost = isUndecodable(read.pod) && read.pod.node === null && read.pod.addresses.length > 0;
+      const seen = isLost ? { ...read, pod: { ...read.pod, node } } : read;
       const key = keyOf({ namespace: seen.pod.namespace, name: seen.pod.name });
       const held = pods.get(key);
       // The agent has no use for a pod that shares its node's addresses, or will never have any.

@@ -465,6 +465,15 @@ describe('what cannot be decoded', () => {
     expect(state.snapshot().program.tiers[0]?.policies).toEqual([]);
   });
 
+  it('closes a pod here that does not say where it is', () => {
+    const { state } = begun({ namespaces: [namespace('a')] });
+    put(state, 'pods', { ...pod({ name: 'lost', ip: '10.0.0.4' }), spec: 'nowhere' });
+    const batch = state.drain();
+    expect(changes(batch)).toEqual(['- → a/lost 10.0.0.4']);
+    expect(batch.pods[0]?.after?.node).toBe('n1');
+    expect(batch.policies.map(({ after }) => after?.id)).toEqual(['Undecodable/pods']);
+  });
+
   it('as a policy, because Rampart is wrong, isolates whatever it might select', () => {
     const { state } = begun();
     // Not JSON, so nothing that a reader is prepared for.

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect, type ListenOptions } from 'node:net';
+import { type AddressInfo, connect, type ListenOptions, type Socket } from 'node:net';
 import { IoError, reasonOf, systemCode } from './io-error.ts';
 
 /** Answers a request. */
@@ -47,7 +47,7 @@ async function listen(address: string, handler: Handler): Promise<Listening> {
   server.headersTimeout = 5000;
   server.requestTimeout = 10_000;
   server.keepAliveTimeout = 65_000;
-  server.maxConnections = 128;
+  boundConnections(server);
   try {
     await start(server, options);
   } catch (error) {
@@ -68,6 +68,31 @@ async function listen(address: string, handler: Handler): Promise<Listening> {
         server.closeAllConnections();
       }),
   };
+}
+
+const MOST_CONNECTIONS = 128;
+
+/** Whoever opens connections and asks nothing takes none from those who ask: the one that has been idle longest goes. */
+function boundConnections(server: Server): void {
+  const open = new Set<Socket>();
+  /** In the order in which they became so. */
+  const idle = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    idle.add(socket);
+    socket.once('close', () => {
+      open.delete(socket);
+      idle.delete(socket);
+    });
+    const [longest] = idle;
+    if (open.size > MOST_CONNECTIONS) longest?.destroy();
+  });
+  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    idle.delete(socket);
+    response.once('close', () => {
+      if (open.has(socket)) idle.add(socket);
+    });
+  });
 }
 
 async function startOr(server: Server, options: ListenOptions, address: string): Promise<void> {

@@ -539,6 +539,22 @@ describe('the end', () => {
     expect(one.passes(OTHER, WEB, 80)).toBe(true);
   });
 
+  it('does not wait until culprits are found', async () => {
+    const one = await started();
+    one.kernel.refuses = refusing(666);
+    for (let i = 0; i < 8; i++) one.put('networkpolicies', ingressPolicy(`p${i}`, `p${i}`, 'client', 700 + i));
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'client', 666));
+    one.kernel.delay = () => new Promise((resolve) => one.clock.after(5000, resolve));
+    await one.clock.advance(22_000);
+    expect(one.kernel.calls.check).toBeGreaterThan(0);
+    let ended = false;
+    void one.loop.stop().then(() => {
+      ended = true;
+    });
+    await one.clock.advance(5000);
+    expect(ended).toBe(true);
+  });
+
   it('comes whatever the clock of the machine says', async () => {
     const one = await started();
     one.clock.setWall(Date.UTC(1999, 0, 1));

@@ -239,6 +239,17 @@ describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
     expect(enforced()).toBe('yes no');
   });
 
+  it('that made its table while another one was being made ready keeps it', async () => {
+    const path = insteadOfNft(
+      'case "$*" in *"list table"*) nft "$@"; code=$?; echo "add table inet rampart; add chain inet rampart living" | nft -f -; exit $code;; esac',
+    );
+    const flags = ['--init', '--node', 'n1', '--closed-until-known', '--server', n1.server.url, '--nft', path];
+    const init = await n1.once(...flags);
+    expect([init.code, init.stderr]).toEqual([0, expect.not.stringContaining('closed until')]);
+    expect(n1.table()).toContain('chain living');
+    expect(n1.table()).not.toContain('podcidr4');
+  });
+
   it('closes the pods of a policy that nft refuses, serves all others, and says so', async () => {
     const text = join(n1.space.folder, 'text');
     const path = insteadOfNft(

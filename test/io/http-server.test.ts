@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -55,6 +56,35 @@ describe('a server', () => {
     });
     expect((await fetch(address)).status).toBe(500);
     expect(await (await fetch(address)).text()).toBe('fine');
+  });
+
+  it('answers those who ask while others only hold connections', async () => {
+    let release: () => void = () => undefined;
+    const slow = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const address = await start('127.0.0.1:0', async (request) => {
+      if (new URL(request.url).pathname === '/slow') await slow;
+      return new Response('fine');
+    });
+    const { port } = new URL(address);
+    const first = fetch(`${address}/slow`);
+    const held: Socket[] = [];
+    for (let i = 0; i < 300; i++) {
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      held.push(socket);
+      await new Promise((resolve) => socket.once('connect', resolve));
+    }
+    for (let i = 0; i < 5; i++) {
+      const answer = await fetch(address, { headers: { connection: 'close' }, signal: AbortSignal.timeout(3000) });
+      expect(await answer.text()).toBe('fine');
+    }
+    expect(held.filter((socket) => !socket.closed).length).toBeLessThanOrEqual(128);
+    // An answer under way is not broken off for them.
+    release();
+    expect(await (await first).text()).toBe('fine');
+    for (const socket of held) socket.destroy();
   });
 
   it('listens at a socket of the file system, also where one was left behind', async () => {
