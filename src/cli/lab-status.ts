@@ -40,6 +40,7 @@ function labText(lab: LabStatus): string {
   return [
     `lab ${lab.name} since ${lab.since}, ${lab.cni}, denied packets are ${lab.deny === 'drop' ? 'dropped' : 'rejected'}`,
     `API server: ${lab.apiserver === 'embedded' ? `unix://${lab.folder}/api.sock` : lab.apiserver}`,
+    ...(lab.apiserver === 'embedded' ? [`for other commands: --kubeconfig ${lab.folder}/kubeconfig`] : []),
     '',
     ...table([['NODE', 'ADDRESSES', 'POD RANGES', 'STATE'], ...nodes]),
     '',

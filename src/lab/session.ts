@@ -19,6 +19,7 @@ import {
   readSetup,
   removeDead,
   removeFolder,
+  writeKubeconfig,
   writeProcess,
   writeSetup,
 } from './state-folder.ts';
@@ -126,6 +127,7 @@ export async function upLab(plan: LabPlan, options: UpOptions = {}): Promise<Lab
       plan: portablePlan(plan),
     };
     writeSetup(folder, setup);
+    writeKubeconfig(folder, name);
     if (setup.apiserver !== null) await launchProxy(folder, setup.apiserver, env);
     const ended = await launch(folder, lifetime, env);
     const control = await reach(folder, ended, options.signal);

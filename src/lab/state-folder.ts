@@ -119,6 +119,19 @@ export function writeSetup(folder: string, setup: LabSetup): void {
   writeWhole(join(folder, 'setup.json'), JSON.stringify(setup));
 }
 
+/** So that other commands of ours can read the lab as they read any cluster. */
+export function writeKubeconfig(folder: string, name: string): void {
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': `lab-${name}`,
+    contexts: [{ name: `lab-${name}`, context: { cluster: 'lab', user: 'lab' } }],
+    clusters: [{ name: 'lab', cluster: { server: `unix://${join(folder, 'api.sock')}` } }],
+    users: [{ name: 'lab', user: {} }],
+  };
+  writeWhole(join(folder, 'kubeconfig'), `${JSON.stringify(config, null, 2)}\n`);
+}
+
 /** `null` for a lab that is only being made, or by another version. */
 export function readSetup(folder: string): LabSetup | null {
   return readJson(join(folder, 'setup.json')) as LabSetup | null;

@@ -55,6 +55,14 @@ describe.skipIf(why !== null)('rampart lab', { timeout: 180_000 }, () => {
     expect(lab('status', '--name', name).stdout).toMatch(
       /data\/postgres-0 +node-\d +\S+ +running +5432\/tcp 9187\/tcp/,
     );
+    // Other commands read it as they read any cluster.
+    const kubeconfig = join(labFolder(name, process.env), 'kubeconfig');
+    const explained = spawnSync(
+      process.execPath,
+      [MAIN, 'explain', 'shop/api', 'data/postgres:5432', '--kubeconfig', kubeconfig],
+      { encoding: 'utf8' },
+    );
+    expect(explained.stdout).toContain('ALLOWED');
     // Its policies let the API at the database, and the frontend not.
     const connect = ['timeout', '2', 'bash', '-c', 'exec 3<>/dev/tcp/postgres.data/5432 && head -1 <&3'];
     expect(lab('exec', '--name', name, 'shop/api', '--', ...connect)).toMatchObject({

@@ -5,6 +5,7 @@ import { type Config, flagOf, SETTINGS, type Setting, type SettingName, showInit
 import { IoError } from '../../io/io-error.ts';
 import { writeAnswer } from '../../io/terminal.ts';
 import { followFile } from '../../io/watch-file.ts';
+import type { Cluster } from '../../model/cluster.ts';
 import { diagnosticLines } from '../../report/formats/text/diagnostics.ts';
 import { EXIT, type ExitCode } from '../exit-code.ts';
 import { readObjects, understand } from '../input-options.ts';
@@ -99,7 +100,26 @@ async function act(options: AgentOptions & Flags, shell: Shell): Promise<ExitCod
     throw new UsageError(`${options.dryRun === true ? '--dry-run' : '-f'} belongs to --once`);
   }
   const config = configOf(options, shell);
+  if (config.node === null && (mode === undefined || mode === 'once')) {
+    throw new UsageError(
+      'it is not said which node this is',
+      'pass --node NAME, as `kubectl get nodes` lists it, or set RAMPART_AGENT_NODE',
+    );
+  }
   if (mode === undefined) return follow(options, config, shell);
+  return doOnce(mode, options, config, shell).catch((error: unknown) => {
+    if (!(error instanceof IoError) || error.code !== 'tool-failed' || error.help !== null) throw error;
+    const help = '`rampart agent --check` says what is missing on this node, and how to get it';
+    throw new IoError(error.code, error.message, { cause: error, help });
+  });
+}
+
+async function doOnce(
+  mode: 'once' | 'check' | 'init' | 'cleanup',
+  options: AgentOptions & Flags,
+  config: Config,
+  shell: Shell,
+): Promise<ExitCode> {
   const once = await import('../../agent/once.ts');
   switch (mode) {
     case 'check': {
@@ -122,10 +142,10 @@ async function act(options: AgentOptions & Flags, shell: Shell): Promise<ExitCod
       return findings.some(({ severity }) => severity === 'error') ? EXIT.failed : EXIT.fine;
     }
     case 'once': {
-      const wanted = await wantedOf(options, config, shell);
+      const { wanted, code } = await wantedOf(options, config, shell);
       if (options.dryRun === true) await writeAnswer(shell.stdout, once.rulesetText(config, wanted));
       else shell.stderr.write(`${await once.applyOnce(config, wanted)} changes\n`);
-      return EXIT.fine;
+      return code;
     }
   }
 }
@@ -134,15 +154,31 @@ async function wantedOf(
   options: AgentOptions,
   config: Config,
   shell: Shell,
-): Promise<import('../../agent/once.ts').Wanted> {
+): Promise<{ readonly wanted: import('../../agent/once.ts').Wanted; readonly code: ExitCode }> {
   if (options.filename === undefined) {
     const { listWanted } = await import('../../agent/once.ts');
-    return listWanted(config, shell.env, shell.signal);
+    return { wanted: await listWanted(config, shell.env, shell.signal), code: EXIT.fine };
   }
   const loaded = understand(await readObjects({ filename: options.filename, profile: 'kubernetes' }, shell));
   const errors = loaded.diagnostics.filter(({ severity }) => severity === 'error');
   for (const line of diagnosticLines(errors, { colour: false })) shell.stderr.write(`${line}\n`);
-  return loaded;
+  const note = nothingToGuard(loaded.cluster, config.node ?? '');
+  if (note !== null) shell.stderr.write(note);
+  return { wanted: loaded, code: errors.length > 0 ? EXIT.findings : EXIT.fine };
+}
+
+/** A table that guards nobody is most often a mistake: manifests do not say where pods run, only clusters know. */
+function nothingToGuard(cluster: Cluster, node: string): string | null {
+  const placed = cluster.workloads
+    .flatMap(({ pods }) => pods)
+    .filter((pod) => !pod.template && !pod.hostNetwork && pod.addresses.length > 0);
+  if (placed.some((pod) => pod.node === node)) return null;
+  const nodes = [...new Set(placed.flatMap((pod) => (pod.node === null ? [] : [pod.node])))].sort();
+  const help =
+    nodes.length > 0
+      ? `it has pods on \`${nodes.slice(0, 5).join('`, `')}\`${nodes.length > 5 ? ', …' : ''}`
+      : 'pods need `spec.nodeName` and `status.podIPs`, as `rampart snapshot` or `kubectl get pods -A -o yaml` have them';
+  return `nobody is guarded: the input has no pod with an address on the node \`${node}\`\n  help: ${help}\n`;
 }
 
 function findingText({ severity, name, message, help }: Finding): string {
