@@ -119,7 +119,7 @@ export function policyAnnouncer(options: AnnouncerOptions): Announcer {
     const body: JsonObject = {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${ref.name.slice(0, 230)}.${hash}`, namespace },
+      metadata: { name: `${ref.name.slice(0, 230).replace(/[-.]+$/, '')}.${hash}`, namespace },
       involvedObject: {
         apiVersion: ref.apiVersion,
         kind: ref.kind,
