@@ -1,5 +1,6 @@
 // Rampart on a real Kubernetes, with real pods: `npm run test:e2e [-- --cni ptp|bridge|both] [--specs all|few|none|REGEX] [--keep]`.
 // Without arguments: Kubernetes' whole NetworkPolicy suite and our own tests, on both kinds of network.
+// With --layouts instead: agents with a table of another layout are upgraded under traffic, and rolled back.
 // @ts-check
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     cni: { type: 'string', default: 'both' },
     specs: { type: 'string', default: 'all' },
     keep: { type: 'boolean', default: false },
+    layouts: { type: 'boolean', default: false },
   },
 });
 const networks = values.cni === 'both' ? ['ptp', 'bridge'] : [values.cni];
@@ -30,6 +32,15 @@ process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const cni of networks) {
   console.log(`\n── ${cni}`);
+  if (values.layouts) {
+    const { status } = spawnSync(process.execPath, [join(top, 'test/e2e/layouts.ts')], {
+      cwd: top,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, RAMPART_E2E_CNI: cni, RAMPART_E2E_KEEP: values.keep ? '1' : '0' },
+    });
+    total[status === 0 ? 'passed' : 'failed'] += 1;
+    continue;
+  }
   const summaryFile = join(scratch, `${cni}.json`);
   const { status } = spawnSync('vitest', ['run', '--no-file-parallelism', 'test/e2e'], {
     cwd: top,

@@ -7,6 +7,8 @@ import { makeImage } from '../../scripts/image.mjs';
 import { inPath, KUBE, type NodeCluster, until } from './cluster.ts';
 
 const run = promisify(execFile);
+/** What an administrator installs from. */
+export const CHART: string = join(import.meta.dirname, '../../deploy/chart/rampart');
 const DEPLOY = join(import.meta.dirname, '../../deploy');
 
 /** Where Rampart is installed. */
@@ -29,6 +31,8 @@ export function findHelm(): string | null {
 export interface Installation {
   /** Path of the image's archive, for nodes that join later. */
   readonly archive: string;
+  /** Runs Helm in the namespace; fails when it does. */
+  helm(...args: readonly string[]): Promise<void>;
   /** Settings of the chart in the form `key=value`; waits until every node's agent is ready. */
   upgrade(...settings: readonly string[]): Promise<void>;
   /** Makes agents remove what they made on the nodes, then removes Rampart from the cluster. */
@@ -54,17 +58,18 @@ async function installByHelm(cluster: NodeCluster, archive: string): Promise<Ins
   const helm = findHelm();
   if (helm === null) throw new Error('there is no Helm');
   await cluster.kubectl('apply', '-f', join(DEPLOY, 'kustomize/base/namespace.yaml'));
-  const chart = join(DEPLOY, 'chart/rampart');
-  const invoke = (...args: readonly string[]) =>
-    run(helm, [...args, '--namespace', NAMESPACE], { env: cluster.env, timeout: 180_000 });
+  const invoke = async (...args: readonly string[]): Promise<void> => {
+    await run(helm, [...args, '--namespace', NAMESPACE], { env: cluster.env, timeout: 180_000 });
+  };
   const upgrade = async (...settings: readonly string[]): Promise<void> => {
     const sets = settings.flatMap((setting) => ['--set', setting]);
-    await invoke('upgrade', '--install', '--reset-then-reuse-values', 'rampart', chart, ...sets);
+    await invoke('upgrade', '--install', '--reset-then-reuse-values', 'rampart', CHART, ...sets);
     await rolledOut(cluster);
   };
   await upgrade();
   return {
     archive,
+    helm: invoke,
     upgrade,
     async uninstall() {
       await upgrade('cleanup=true');
@@ -77,6 +82,10 @@ async function installByHelm(cluster: NodeCluster, archive: string): Promise<Ins
       if (left.trim() !== '') throw new Error(`pods remain: ${left}`);
     },
   };
+}
+
+async function needsHelm(): Promise<never> {
+  throw new Error('this needs Helm');
 }
 
 /** As the guide says it: kustomizations of the administrator's own, which name an image in a registry. */
@@ -114,9 +123,8 @@ async function installByKustomize(
   await rolledOut(cluster);
   return {
     archive,
-    upgrade: async () => {
-      throw new Error('settings need Helm');
-    },
+    helm: needsHelm,
+    upgrade: needsHelm,
     async uninstall() {
       await withOwn('cleanup', (folder) => cluster.kubectl('apply', '-k', folder));
       await rolledOut(cluster);

@@ -5,6 +5,7 @@ import { buildConformance, runConformance } from './conformance.ts';
 import { findHelm, type Installation, install, NAMESPACE } from './install.ts';
 import { ALL, CONFORMANCE, FEW, PARTS } from './specs.ts';
 import { health, kubernetesItself, nodesComeAndGo, rights, settings, upgrade } from './suites-cluster.ts';
+import { mistakes } from './suites-helm.ts';
 import { dualStack, hostNetwork, nodePorts } from './suites-traffic.ts';
 import { focusOf, runUpstream, type SpecResult } from './upstream.ts';
 
@@ -113,6 +114,7 @@ describe.skipIf(why !== null)(`Rampart on a real Kubernetes (${cni})`, () => {
   describe.skipIf(helm === null)('with Helm', () => {
     settings(get, installed);
     upgrade(get, installed);
+    mistakes(get, installed);
   });
 
   it('leaves nothing on nodes and in the cluster', async () => {
