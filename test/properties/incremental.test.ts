@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
@@ -80,8 +82,50 @@ describe('a compiled program after edits', () => {
     const work = { ...compiled.work };
     compiled.replacePolicy('networkpolicy', of(before) ?? null, of(after) ?? null);
     expect(compiled.work).toMatchObject({ classes: work.classes, policies: work.policies + 1 });
+    expect(differences(compiled, after, 1)).toEqual([]);
     // Ten pods of one class, two directions.
     expect(compiled.work.subjectPrograms - work.subjectPrograms).toBe(2);
-    expect(differences(compiled, after, 1)).toEqual([]);
+  });
+
+  test('many policies of one pod cost one reading of them, and leave nothing behind of what was read before', async () => {
+    const pod = (name: string): Record<string, unknown> => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: 'a', labels: { app: name } },
+      spec: { containers: [{ name: 'c', image: 'i' }] },
+      status: { phase: 'Running', podIPs: [{ ip: name === 'busy' ? '10.0.0.1' : '10.0.0.2' }] },
+    });
+    const policies = Array.from({ length: 400 }, (_, i) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: `p${i}`, namespace: 'a' },
+      spec: { podSelector: { matchLabels: { app: 'busy' } }, ingress: [{ ports: [{ port: 1000 + i }] }] },
+    }));
+    const objects = [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'a' } }, pod('busy'), pod('idle')];
+    const { program, cluster } = read(objects);
+    const compiled = new CompiledProgram(program, cluster);
+    const added = read([...objects, ...policies]).program.tiers.flatMap((tier) => tier.policies);
+    expect(added).toHaveLength(400);
+    const [busy, idle] = cluster.workloads.flatMap(({ pods }) =>
+      pods.map((of) => compiled.classOf({ kind: 'pod', pod: of })),
+    );
+    if (busy === undefined || idle === undefined) throw new Error('no pods');
+    const { subjectPrograms } = compiled.work;
+    for (const policy of added) compiled.replacePolicy('networkpolicy', null, policy);
+    expect(compiled.work.subjectPrograms).toBe(subjectPrograms);
+    for (const policy of added) compiled.replacePolicy('networkpolicy', policy, null);
+    // Asked after each of them, half a million entries are made on the way.
+    const kept = compiled.subject(idle, 'ingress');
+    const old: WeakRef<object>[] = [];
+    for (const policy of added) {
+      compiled.replacePolicy('networkpolicy', null, policy);
+      for (const direction of ['ingress', 'egress'] as const) old.push(new WeakRef(compiled.subject(busy, direction)));
+    }
+    // What is held weakly lives as long as the present turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    expect(old.filter((each) => each.deref() !== undefined).length).toBeLessThan(300);
+    expect(compiled.subject(idle, 'ingress')).toBe(kept);
   });
 });

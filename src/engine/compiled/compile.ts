@@ -85,7 +85,10 @@ export class CompiledProgram {
   readonly #podClass = new Map<Pod, number>();
   readonly #members: number[] = [];
   readonly #subjects: Readonly<Record<Direction, (SubjectProgram | undefined)[]>> = { ingress: [], egress: [] };
-  readonly #interned = new Map<string, SubjectProgram>();
+  readonly #interned = new Map<string, { readonly made: SubjectProgram; readonly weight: number }>();
+  /** Policies in all of them, and how many there may be before those that nobody has any more are dropped. */
+  #weight = 0;
+  #mostWeight = 0;
   #subjectCount = 0;
   #uid = 0;
   /** What pairs of classes may say to each other, for those asked about lately. */
@@ -157,16 +160,14 @@ export class CompiledProgram {
   replacePolicy(tierName: string, before: Policy | null, after: Policy | null): void {
     const index = this.#tiers.findIndex((tier) => tier.name === tierName);
     invariant(index >= 0, `no tier ${tierName}`);
-    const touched = new Set<number>();
     this.outcomes.clear();
-    if (before !== null) this.#removePolicy(before, touched);
+    if (before !== null) this.#removePolicy(before);
     if (after !== null) {
       const added = [...blocksOf(after)].filter((block) => this.partition.add(block));
       if (added.length > 0) this.#reclassify(added);
-      const compiled = this.#addPolicy(after, index);
-      this.#eachSubject(compiled, (id) => touched.add(id));
+      this.#addPolicy(after, index);
     }
-    for (const id of touched) this.#prepare(id);
+    // What decides about the classes concerned is made when it is asked for: of many changes in a row the last one counts.
   }
 
   /** Adds, replaces or removes one pod; the program is current when it returns. */
@@ -258,7 +259,7 @@ export class CompiledProgram {
     return compiled;
   }
 
-  #removePolicy(policy: Policy, touched: Set<number>): void {
+  #removePolicy(policy: Policy): void {
     const compiled = this.#policies.get(policy.id);
     if (compiled === undefined) return;
     this.#policies.delete(policy.id);
@@ -269,7 +270,6 @@ export class CompiledProgram {
     this.#eachSubject(compiled, (id) => {
       this.#selecting[id] = (this.#selecting[id] ?? []).filter((other) => other !== compiled);
       this.#forget(id);
-      touched.add(id);
     });
     this.predicates.release(compiled.subject);
     for (const direction of ['ingress', 'egress'] as const) {
@@ -342,12 +342,24 @@ export class CompiledProgram {
       .sort()
       .join(',')}|${of.kind === 'pod'}`;
     const known = this.#interned.get(key);
-    if (known !== undefined) return known;
-    if (this.#interned.size > 2 * this.classes.all.length + 10_000) this.#interned.clear();
+    if (known !== undefined) return known.made;
+    if (this.#weight > this.#mostWeight) this.#dropUnused();
     const made = this.#buildSubject(of, direction, selecting);
-    this.#interned.set(key, made);
+    const weight = selecting.length + 1;
+    this.#interned.set(key, { made, weight });
+    this.#weight += weight;
     this.work.subjectPrograms++;
     return made;
+  }
+
+  #dropUnused(): void {
+    const used = new Set([...this.#subjects.ingress, ...this.#subjects.egress]);
+    for (const [key, { made, weight }] of this.#interned) {
+      if (used.has(made)) continue;
+      this.#interned.delete(key);
+      this.#weight -= weight;
+    }
+    this.#mostWeight = 2 * this.#weight + 20_000;
   }
 
   #buildSubject(of: EndpointClass, direction: Direction, selecting: readonly CompiledPolicy[]): SubjectProgram {
