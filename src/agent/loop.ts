@@ -114,6 +114,7 @@ export function syncLoop(options: LoopOptions): Loop {
   let lastSuccess: number | null = null;
   let lastSuccessWall: number | null = null;
   let failure: string | null = null;
+  let failingSince: number | null = null;
   let idlers: (() => void)[] = [];
 
   function dueAt(): number {
@@ -226,6 +227,7 @@ export function syncLoop(options: LoopOptions): Loop {
     lastSuccess = now;
     lastSuccessWall = clock.wall();
     failure = null;
+    failingSince = null;
     retryAt = null;
     retryMs = FIRST_RETRY_MS;
     for (const id of trying) if (!closed.has(id)) observer.policyHealed(id);
@@ -305,6 +307,7 @@ export function syncLoop(options: LoopOptions): Loop {
 
   function fail(message: string): void {
     failure = message;
+    failingSince ??= clock.now();
     retryAt = clock.now() + retryMs;
     observer.failed(message, retryMs);
     retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
@@ -447,7 +450,7 @@ export function syncLoop(options: LoopOptions): Loop {
       synced,
       lastSuccess,
       lastSuccessWall,
-      pendingSince: underWay.arrivals[0] ?? (failure === null ? firstEvent : (lastSuccess ?? firstEvent)),
+      pendingSince: earliest(underWay.arrivals[0] ?? null, firstEvent, failingSince),
       workingSince,
       failure,
       failedPolicies: [...closed.ids()],
@@ -490,6 +493,10 @@ function together(a: Events, b: Events): Events {
     arrivals: [...a.arrivals, ...b.arrivals].slice(0, MOST_LATENCIES),
     created: [...a.created, ...b.created].slice(0, MOST_LATENCIES),
   };
+}
+
+function earliest(...times: readonly (number | null)[]): number | null {
+  return times.reduce((a, b) => (a === null || b === null ? (a ?? b) : Math.min(a, b)), null);
 }
 
 function textOf(fault: KernelFault): string {

@@ -299,6 +299,30 @@ describe('a kernel that fails', () => {
     expect(one.passes('10.0.1.7', WEB, 80)).toBe(true);
   });
 
+  it('has been waited for since it failed, or since the first change that it has not, and not before', async () => {
+    const one = await started();
+    await one.clock.advance(55_000);
+    const waited = (): number | null => {
+      const { pendingSince } = one.loop.status();
+      return pendingSince === null ? null : one.clock.now() - pendingSince;
+    };
+    expect(waited()).toBeNull();
+    // Nothing has changed; reading the table back is what fails.
+    for (let i = 0; i < 3; i++) one.kernel.accidents.push({ kind: 'broken' });
+    await one.clock.advance(6000);
+    expect(one.told.filter((line) => line.startsWith('failed'))).toHaveLength(3);
+    expect(one.loop.status().failure).not.toBeNull();
+    expect(waited()).toBeLessThan(2000);
+    await one.clock.advance(2000);
+    expect(waited()).toBeNull();
+    one.kernel.accidents.push({ kind: 'broken' });
+    one.put('networkpolicies', ingressPolicy('web', 'web', 'other', 80));
+    await one.clock.advance(200);
+    expect(waited()).toBe(200);
+    await one.clock.advance(2000);
+    expect(waited()).toBeNull();
+  });
+
   it('is left alone meanwhile, whatever else is due', async () => {
     const one = await started();
     // A compilation that takes its time: nodes wait for ten times of that, and then for the kernel.

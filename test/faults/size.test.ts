@@ -154,6 +154,7 @@ describe.skipIf(missingPlace() !== null)('policies of extreme size', { timeout: 
     });
     figures('1,000 policies on one pod', { ...phases, ...memory(), ...traffic });
     expect(phases.longestChain).toBeLessThan(25);
+    expect(memory().peakMb).toBeLessThan(200);
     expect(traffic).toMatchObject({ openedWrongly: 0, cutWrongly: 0 });
   });
 });
