@@ -291,6 +291,17 @@ describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
     writeFileSync(join(results, 'pods-1-eth0'), JSON.stringify(noted));
     await until(() => !n1.passes(OTHER, '10.0.0.9', 80));
     expect(n1.passes(CLIENT, '10.0.0.9', 80)).toBe(true);
+    // Made anew, with the same pod and another address; then its pod is gone by force, and it still runs.
+    const anew = { ...noted, result: { cniVersion: '1.0.0', ips: [{ address: '10.0.0.19/24' }] } };
+    await n1.put(podObject('late', '10.0.0.9', { labels: { app: 'web' } }));
+    writeFileSync(join(results, 'pods-2-eth0'), JSON.stringify(anew));
+    rmSync(join(results, 'pods-1-eth0'));
+    await until(() => !n1.passes(OTHER, '10.0.0.19', 80));
+    await n1.remove('/api/v1/namespaces/a/pods/late');
+    await until(() => n1.passes(OTHER, '10.0.0.9', 80));
+    expect([n1.passes(OTHER, '10.0.0.19', 80), n1.passes(CLIENT, '10.0.0.19', 80)]).toEqual([false, true]);
+    rmSync(join(results, 'pods-2-eth0'));
+    await until(() => n1.passes(OTHER, '10.0.0.19', 80));
   });
 
   it('takes the taint off its node when policies are in force, not before', async () => {
