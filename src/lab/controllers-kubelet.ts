@@ -48,6 +48,8 @@ export interface KubeletOptions {
   readonly nodes: readonly LabNode[];
   /** Pods that run already. */
   readonly running: readonly LabPod[];
+  /** Addresses of pods that are to come, which nobody else gets meanwhile. */
+  readonly reserved?: readonly string[];
 }
 
 export function kubelet(options: KubeletOptions): Kubelet {
@@ -61,6 +63,7 @@ export function kubelet(options: KubeletOptions): Kubelet {
   const reserve = (addresses: readonly string[]): void => {
     for (const all of pools.values()) for (const pool of all) for (const address of addresses) pool.reserve(address);
   };
+  reserve(options.reserved ?? []);
   for (const pod of options.running) {
     if (!pod.hostNetwork) reserve(pod.addresses);
     const listeners = JSON.stringify(pod.listeners);
@@ -130,7 +133,10 @@ export function kubelet(options: KubeletOptions): Kubelet {
   const start = (object: JsonObject, node: LabNode, id: string, services: readonly LabService[]): KubeletAction => {
     const isHost = asObject(object.spec).hostNetwork === true;
     const listed = items(asObject(object.status).podIPs).map((one) => stringOf(asObject(one).ip));
-    const given = isHost ? [] : listed.filter((address) => address !== '');
+    const inUse = new Set([...pods.values()].flatMap((own) => own.addresses));
+    const wanted = listed.map(canonical).filter((address) => address !== '');
+    // Two pods with one address would be taken for each other.
+    const given = isHost || wanted.some((address) => inUse.has(address)) ? [] : wanted;
     const isAllocated = !isHost && given.length === 0;
     if (given.length > 0) reserve(given);
     const addresses = isHost ? node.addresses : isAllocated ? allocate(node) : given;

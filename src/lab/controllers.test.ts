@@ -352,3 +352,36 @@ describe('a lab that changes', () => {
     expect([...lab.running.keys()]).toEqual([]);
   });
 });
+
+it('a kubelet gives no address twice, whoever comes first', () => {
+  const [node] = planLab([]).nodes;
+  if (node === undefined) throw new Error('a plan has nodes');
+  const object = (name: string, podIPs: readonly string[]): JsonObject => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'a', uid: name },
+    spec: { nodeName: node.name, containers: [{ name: 'c', image: 'x' }] },
+    ...(podIPs.length === 0 ? {} : { status: { podIPs: podIPs.map((ip) => ({ ip })) } }),
+  });
+  const started = (reserved: readonly string[], ...objects: readonly JsonObject[]): readonly (readonly string[])[] => {
+    const all = kubelet({ nodes: [node], running: [], reserved });
+    return objects.flatMap((one) => {
+      all.take({ kind: 'put', object: one });
+      return all.settle().flatMap((action) => (action.kind === 'start' ? [action.pod.addresses] : []));
+    });
+  };
+  const [[first = '', six = ''] = []] = started([], object('x', []));
+  expect([first, six]).toEqual(['10.244.0.2', 'fd00:10:244::2']);
+  // A pod that is known to come with that address keeps it.
+  const kept = started([first, six], object('x', []), object('y', [first, six]));
+  expect(kept).toEqual([
+    ['10.244.0.3', 'fd00:10:244::3'],
+    [first, six],
+  ]);
+  // One that nobody knew of, or whose address is written in two manifests, gets another one.
+  const late = started([], object('x', []), object('y', [first, 'fd00:10:244:0::2']));
+  expect(late).toEqual([
+    [first, six],
+    ['10.244.0.3', 'fd00:10:244::3'],
+  ]);
+});

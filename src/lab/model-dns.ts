@@ -20,6 +20,8 @@ export function addDns(given: readonly KubeObject[], isWanted: boolean): readonl
       containers: [
         {
           name: 'coredns',
+          // Nobody runs it, but a real API server wants one.
+          image: 'localhost/rampart-lab-dns',
           ports: [
             { name: 'dns', containerPort: 53, protocol: 'UDP' },
             { name: 'dns-tcp', containerPort: 53, protocol: 'TCP' },

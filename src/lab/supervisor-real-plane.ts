@@ -34,7 +34,22 @@ export async function realControlPlane(
   let idle = (): Promise<void> => Promise.resolve();
   await removeLabelled(client, setup, log);
   await namespacesGone(client, setup, log);
-  for (const node of plan.nodes) await registerNode(client, node, labelsOf(plan.objects, node.name), name);
+  try {
+    for (const node of plan.nodes) await registerNode(client, node, labelsOf(plan.objects, node.name), name);
+  } catch (error) {
+    await removeLabelled(client, setup, log);
+    throw error;
+  }
+  let seeding: Promise<void> = Promise.resolve();
+  let stopped: Promise<void> | null = null;
+  const stop = async (): Promise<void> => {
+    clearInterval(leases);
+    // What is still being put in would stay.
+    await seeding.catch(() => undefined);
+    await removeLabelled(client, setup, log);
+    ending.abort();
+    client.close();
+  };
   const leases = setInterval(() => {
     for (const node of plan.nodes) renewLease(client, node.name, name).catch((error: unknown) => log(String(error)));
   }, LEASE_MS);
@@ -48,23 +63,22 @@ export async function realControlPlane(
       const loop = controlLoop({
         ...boxActions(box),
         manager: null,
-        kubelet: kubelet({ nodes: plan.nodes, running: [] }),
+        kubelet: kubelet({ nodes: plan.nodes, running: [], reserved: givenAddresses(plan.objects) }),
         send: async ({ method, path, body, contentType }) =>
           (await client.send(method, path, body, contentType)).status,
         onFailure: log,
       });
       idle = loop.idle;
       await followApi(client, KUBELET_COLLECTIONS, loop.take, { signal: ending.signal, onFailure: log });
-      await seed(client, setup, log);
+      seeding = seed(client, setup, log, () => stopped !== null);
+      await seeding;
       await podsRunning(box, plan.pods.length, log);
       await loop.idle();
     },
     idle: () => idle(),
-    stop: async () => {
-      clearInterval(leases);
-      await removeLabelled(client, setup, log);
-      ending.abort();
-      client.close();
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
     },
   };
 }
@@ -88,7 +102,8 @@ async function registerNode(client: KubeClient, node: LabNode, labels: JsonObjec
   const made = await client.send('POST', '/api/v1/nodes', { apiVersion: 'v1', kind: 'Node', metadata, spec });
   if (made.status !== 201) {
     throw new IoError('forbidden', `cannot register the node \`${node.name}\`: ${messageOf(made)}`, {
-      help: 'the kubeconfig must be that of an administrator; nodes of that name may not be there yet',
+      help:
+        made.status === 409 ? await whoseNode(client, node.name) : 'the kubeconfig must be that of an administrator',
     });
   }
   const room = { cpu: '256', memory: '1Ti', pods: '1000', 'ephemeral-storage': '1Ti' };
@@ -114,6 +129,15 @@ async function registerNode(client: KubeClient, node: LabNode, labels: JsonObjec
   await client.send('PATCH', `/api/v1/nodes/${node.name}/status`, { status }, 'application/merge-patch+json');
 }
 
+/** What to do about a node that is there already. */
+async function whoseNode(client: KubeClient, node: string): Promise<string> {
+  const { body } = await client.get(`/api/v1/nodes/${node}`);
+  const lab = isObject(body) ? asJson(asJson(body.metadata).labels)[LAB_LABEL] : undefined;
+  return typeof lab === 'string'
+    ? `the lab \`${lab}\` has made it; if that is gone: kubectl delete namespaces,nodes -l ${LAB_LABEL}=${lab}`
+    : "it is the cluster's own: a lab needs an API server without nodes of that name";
+}
+
 async function renewLease(client: KubeClient, node: string, lab: string): Promise<void> {
   const folder = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases';
   const renewTime = new Date().toISOString().replace(/Z$/, '000Z');
@@ -125,9 +149,15 @@ async function renewLease(client: KubeClient, node: string, lab: string): Promis
 }
 
 /** Puts the manifests in; what others have there already stays as it is. */
-async function seed(client: KubeClient, setup: LabSetup, log: (line: string) => void): Promise<void> {
+async function seed(
+  client: KubeClient,
+  setup: LabSetup,
+  log: (line: string) => void,
+  isCalledOff: () => boolean,
+): Promise<void> {
   const places = placeFinder(client);
   for (const { by, object } of setup.plan.objects) {
+    if (isCalledOff()) throw new IoError('interrupted', 'interrupted');
     if (by === 'controller' || object.ref.kind === 'Node') continue;
     const place = await places(object);
     if (place === null && POLICY_GROUPS.has(object.ref.apiVersion.split('/', 1)[0] ?? '')) {
@@ -162,6 +192,15 @@ async function seed(client: KubeClient, setup: LabSetup, log: (line: string) => 
       break;
     }
   }
+}
+
+/** The addresses that pods of the manifests, and those of the lab itself, are said to have. */
+function givenAddresses(objects: readonly LabObject[]): readonly string[] {
+  return objects.flatMap(({ by, object: { ref, value } }) =>
+    by === 'controller' || ref.kind !== 'Pod'
+      ? []
+      : objectsOf(asJson(value.status).podIPs).flatMap(({ ip }) => (typeof ip === 'string' ? [ip] : [])),
+  );
 }
 
 /** Addresses that the manifests or the plan give; everything else of a status is the server's business. */

@@ -14,6 +14,8 @@ import { realControlPlane } from './supervisor-real-plane.ts';
 /** The file that node runs as the first process of a box: `node FILE FOLDER`. */
 export const SUPERVISOR_PROGRAM: string = fileURLToPath(import.meta.url);
 
+/** A real API server takes its time to forget pods. */
+const LEAVE_MS = 30_000;
 const AGENT_READY_MS = 60_000;
 const AGENT_ASK_MS = 50;
 const TALK_MS = 50;
@@ -28,7 +30,18 @@ async function main(folder: string): Promise<void> {
   // As first process of its namespace it gets no signal that it does not take.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
   process.on('SIGHUP', () => undefined);
-  if (setup.lifetime === 'caller') process.stdin.on('end', () => process.exit(0)).resume();
+  let leave = async (): Promise<void> => undefined;
+  if (setup.lifetime === 'caller') {
+    // Whoever brought it up has ended, perhaps without a word: what was made elsewhere goes, then all the rest.
+    process.stdin
+      .on('end', () => {
+        const late = sleep(LEAVE_MS, undefined, { ref: false });
+        Promise.race([leave(), late])
+          .catch(() => undefined)
+          .finally(() => process.exit(0));
+      })
+      .resume();
+  }
 
   const listeners = new Set<(line: string) => void>();
   const progress = (line: string): void => {
@@ -36,6 +49,7 @@ async function main(folder: string): Promise<void> {
     for (const listener of listeners) listener(line);
   };
   const lab = await start(folder, setup, progress);
+  leave = lab.stop;
   const handlers: ControlHandlers = {
     ready: async (_, tell) => {
       listeners.add(tell);
@@ -98,12 +112,16 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
   const agents = new Map<string, Agent>();
   let unrecorded: () => string | null = () => null;
   let plane: ControlPlane | null = null;
+  let coming: Promise<ControlPlane> | null = null;
+  let isStopped = false;
 
   const build = async (): Promise<void> => {
     progress(`making ${count(plan.nodes.length, 'node')}`);
     await box.build();
     const socket = `${folder}/api.sock`;
-    plane = await (setup.apiserver === null ? ownControlPlane : realControlPlane)(setup, socket, progress);
+    if (isStopped) throw new IoError('interrupted', 'interrupted');
+    coming = (setup.apiserver === null ? ownControlPlane : realControlPlane)(setup, socket, progress);
+    plane = await coming;
     if (setup.agents) {
       const netns = new Map(plan.nodes.map(({ name }) => [name, box.netnsOf(name) ?? '']));
       unrecorded = recordDenials(netns, `${folder}/denied.log`, progress);
@@ -240,7 +258,9 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     },
     settled,
     stop: async () => {
-      await plane?.stop();
+      isStopped = true;
+      // It may be on its way, with half of its nodes registered.
+      await (await coming?.catch(() => null))?.stop();
       for (const agent of agents.values()) agent.stop();
     },
   };

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { planLab } from '../../src/lab/model-plan.ts';
 import { downLab, type LabSession, upLab } from '../../src/lab/session.ts';
+import { readManifests } from '../../src/manifest/read.ts';
 import { type CustomResourceDefinition, type Kube, missingKube, sharedDir, startKube } from '../apiserver/kube.ts';
 import { asked, downAll, missingLab, newName, output, tcp } from './labs.ts';
 import { smallPlan } from './small-plan.ts';
@@ -48,6 +51,29 @@ spec:
   subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: b}}}}
   ingress: [{name: deny, action: Deny, from: [{namespaces: {}}]}]
 `;
+
+const CROWD = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: crowd}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: c, namespace: crowd}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: c}}
+  template:
+    metadata: {labels: {app: c}}
+    spec: {containers: [{name: c, image: x, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: c, namespace: crowd}
+spec: {selector: {app: c}, ports: [{port: 80}]}
+`;
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
+const SMALL = join(import.meta.dirname, 'small.yaml');
 
 interface Listed {
   readonly items: readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[];
@@ -139,5 +165,45 @@ describe.skipIf(why !== null)('a lab under a real API server', { timeout: 120_00
     await expect.poll(() => list('/api/v1/namespaces'), { timeout: 60_000 }).not.toContain('web');
     expect(await list('/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies')).toEqual([]);
     expect(await list('/apis/networking.k8s.io/v1/networkpolicies')).toEqual([]);
+  });
+
+  it('brings its own DNS where the manifests have none, and no two pods have one address', async () => {
+    name = newName();
+    const inputs = [{ file: 'shop.yaml', bytes: new TextEncoder().encode(CROWD) }];
+    lab = await upLab(planLab(readManifests(inputs).objects), { name, apiserver: kube.kubeconfig });
+    const { pods } = await lab.status();
+    expect(pods.map(({ id, state }) => [id.replace(/-.*/, ''), state]).sort()).toEqual([
+      ['crowd/c', 'running'],
+      ['crowd/c', 'running'],
+      ['crowd/c', 'running'],
+      ['kube', 'running'],
+    ]);
+    const addresses = pods.flatMap((pod) => pod.addresses);
+    expect(new Set(addresses).size).toBe(addresses.length);
+    const first = pods.find(({ id }) => id.startsWith('crowd/'))?.id ?? '';
+    expect(await output(lab, first, 'getent', 'hosts', 'c')).toContain('c.crowd.svc.cluster.local');
+    lab.close();
+    await downLab(name);
+    expect(await list('/api/v1/nodes')).toEqual([]);
+  });
+
+  it.each([100, 500, 1000, 2000, 3500])('takes back what it made when it is called off after %s ms', async (ms) => {
+    name = newName();
+    const coming = upLab(smallPlan(MORE), { name, apiserver: kube.kubeconfig, signal: AbortSignal.timeout(ms) });
+    await coming.then((early) => early.close()).catch(() => undefined);
+    await downLab(name);
+    expect(await list('/api/v1/nodes')).toEqual([]);
+    const label = `labelSelector=rampart.dev%2Flab%3D${name}`;
+    expect(await list(`/apis/apps/v1/deployments?${label}`)).toEqual([]);
+    await expect.poll(() => list(`/api/v1/namespaces?${label}`), { timeout: 60_000 }).toEqual([]);
+  });
+
+  it('takes back what it made when whoever made it is killed', async () => {
+    name = newName();
+    const args = ['lab', 'run', '-f', SMALL, '--name', name, '--apiserver', kube.kubeconfig];
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'ignore' });
+    await expect.poll(() => list('/api/v1/nodes'), { timeout: 60_000, interval: 20 }).toContain('left');
+    child.kill('SIGKILL');
+    await expect.poll(() => list('/api/v1/nodes'), { timeout: 60_000 }).toEqual([]);
   });
 });
