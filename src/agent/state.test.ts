@@ -284,6 +284,23 @@ describe('namespaces', () => {
     }
   });
 
+  it('that go with their last pod, in whichever order, mean no new compilation', () => {
+    const last = pod({ name: 'web', ip: '10.0.0.1' });
+    for (const first of ['namespaces', 'pods'] as const) {
+      const { state } = begun({ namespaces: [namespace('a', { team: 'x' })], pods: [last] });
+      for (const resource of [first, first === 'pods' ? 'namespaces' : 'pods'] as const) {
+        state.take({ kind: 'removed', resource, object: resource === 'pods' ? last : namespace('a') });
+      }
+      expect([state.drain().reload, state.counts().namespaces]).toEqual([[], 0]);
+      // One that is made anew meanwhile is there.
+      put(state, 'namespaces', namespace('a', { team: 'y' }));
+      state.take({ kind: 'removed', resource: 'namespaces', object: namespace('a') });
+      put(state, 'namespaces', namespace('a', { team: 'z' }));
+      state.drain();
+      expect(state.snapshot().cluster.namespaces.get('a')?.labels?.get('team')).toBe('z');
+    }
+  });
+
   it('whose labels change mean a new compilation only where pods are, or once there are some', () => {
     const { state } = begun({
       namespaces: [namespace('a'), namespace('b')],

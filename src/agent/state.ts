@@ -114,6 +114,8 @@ export function agentState(options: StateOptions): AgentState {
   const fresh = new Set<string>();
   /** Namespaces that the server does not have, or does not have yet, and that pods are in. */
   const unlisted = new Set<string>();
+  /** Namespaces that are gone since the last batch; their pods may be as well. */
+  const removed = new Set<string>();
   const nodes = new Map<string, SeenNode>();
   const standings = new Map<WatchedResource, Standing>(WATCHED.map((resource) => [resource, { kind: 'waiting' }]));
   const reload = new Set<ReloadReason>(['first']);
@@ -138,6 +140,7 @@ export function agentState(options: StateOptions): AgentState {
 
   function putNamespace(next: Namespace): void {
     unlisted.delete(next.name);
+    removed.delete(next.name);
     const before = namespaces.get(next.name);
     if (before !== undefined && sameLabels(before.labels, next.labels)) return;
     namespaces.set(next.name, next);
@@ -206,9 +209,7 @@ export function agentState(options: StateOptions): AgentState {
   }
 
   function removeNamespace(name: string): void {
-    if (!namespaces.has(name)) return;
-    if (pods.countIn(name) > 0) putUnlisted(name);
-    else dropNamespace(name);
+    if (namespaces.has(name)) removed.add(name);
   }
 
   /** Policies that choose by labels may mean it: what its labels are is not known, so nothing is left open. */
@@ -248,7 +249,15 @@ export function agentState(options: StateOptions): AgentState {
 
   function pending(): boolean {
     const reloads = reload.size - (nodesLeftOut && reload.has('nodes') ? 1 : 0);
-    return pods.pending() || policies.pending() || fresh.size > 0 || reloads > 0 || newRanges || notices.length > 0;
+    return (
+      pods.pending() ||
+      policies.pending() ||
+      fresh.size > 0 ||
+      removed.size > 0 ||
+      reloads > 0 ||
+      newRanges ||
+      notices.length > 0
+    );
   }
 
   /** Pods of namespaces that nobody knows yet, or that were given out otherwise. */
@@ -315,6 +324,11 @@ export function agentState(options: StateOptions): AgentState {
     drain(what = 'everything') {
       nodesLeftOut = what === 'without-nodes' && reload.delete('nodes');
       const changes = pods.drain();
+      for (const name of removed) {
+        if (pods.countIn(name) > 0) putUnlisted(name);
+        else dropNamespace(name);
+      }
+      removed.clear();
       settleNamespaces(changes);
       for (const name of [...unlisted]) if (pods.countIn(name) === 0) dropNamespace(name);
       const closes = pods.undecodable() > 0;
