@@ -134,7 +134,7 @@ export function followCniCache(options: CacheOptions): CniCache {
     } catch (error) {
       if (systemCode(error) === 'ENOENT') forget(file);
     } finally {
-      await handle?.close();
+      await handle?.close().catch(() => undefined);
     }
     if (closed || found === null) return;
     const result = found;
