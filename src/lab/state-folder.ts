@@ -91,7 +91,13 @@ export function claimFolder(folder: string): boolean {
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
     if (error instanceof IoError) throw error;
-    throw new IoError('unwritable', `cannot make \`${folder}\`: ${reasonOf(error)}`, { cause: error });
+    throw new IoError('unwritable', `cannot make \`${folder}\`: ${reasonOf(error)}`, {
+      cause: error,
+      help:
+        process.getuid?.() === 0
+          ? '/run must be a folder that can be written to: labs keep their state there'
+          : 'set XDG_RUNTIME_DIR to a folder of yours that can be written to: labs keep their state there',
+    });
   }
 }
 

@@ -73,6 +73,23 @@ describe('a process', () => {
       'set -o pipefail; "$RAMPART" connectivity -f crowd.yaml -o json | head -c 1000 | wc -c',
     );
     expect([code, out.trim(), err]).toEqual([0, '1000', '']);
+    // A disk that is full is another matter.
+    for (const line of [
+      'version',
+      'connectivity -f "$WORLD"',
+      'connectivity --help',
+      'agent --once --dry-run --node n -f "$WORLD"',
+    ]) {
+      const full = await shell(`"$RAMPART" ${line} > /dev/full`);
+      expect([
+        line,
+        full.code,
+        full.err
+          .split('\n')
+          .filter((text) => text !== '')
+          .at(-1),
+      ]).toEqual([line, 1, expect.stringMatching(/^rampart: cannot write the answer: .*ENOSPC/)]);
+    }
     // Help goes another way.
     const help = await shell('for i in 1 2 3; do "$RAMPART" agent --help | true; done');
     expect([help.code, help.err]).toEqual([0, '']);
