@@ -6,7 +6,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { load } from 'js-yaml';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type KubeClient, openClient } from '../../src/io/kube-client.ts';
-import { createEvent, patchStatus } from '../../src/io/kube-write.ts';
 import { type Connection, connect } from '../../src/io/kubeconfig.ts';
 import { type Follower, type FollowOptions, follow } from '../../src/io/watch.ts';
 import type { WatchEvent, WatchedResource } from '../../src/io/watch-event.ts';
@@ -137,7 +136,8 @@ describe.skipIf(why !== null)('following a real API server', () => {
     const client = openClient(await connect({ kubeconfig: cluster.kubeconfig }));
     expect((await client.send('PATCH', `${PODS}/one`, patch, 'application/merge-patch+json')).status).toBe(200);
     const podStatus = { phase: 'Running', podIP: '10.1.0.5', podIPs: [{ ip: '10.1.0.5' }], hostIP: '10.0.0.1' };
-    expect(await patchStatus(client, `${PODS}/one`, podStatus)).toEqual({ kind: 'written' });
+    const body = { status: podStatus };
+    expect((await client.send('PATCH', `${PODS}/one/status`, body, 'application/merge-patch+json')).status).toBe(200);
     await expect.poll(() => JSON.stringify([...mine.objects.values()])).toContain('10.1.0.5');
     const pod = mine.objects.get('Pod shop/one');
     const all: Readonly<Record<string, unknown>> = { ...pod?.metadata };
@@ -327,32 +327,6 @@ describe.skipIf(why !== null)('following a real API server', () => {
     await cluster.create([{ path: PODS, object: podOf('new', 'n1') }]);
     await expect.poll(() => mine.names('Pod'), { timeout: 10_000 }).toEqual(['early', 'new']);
   }, 180_000);
-
-  it('writes events that the server takes, and counts what repeats', async () => {
-    const client = openClient(await connect({ kubeconfig: cluster.kubeconfig }));
-    const regarding = (await client.get('/api/v1/namespaces/shop')).body as { metadata: { name: string } };
-    const note = {
-      regarding: { ...(regarding as object), apiVersion: 'v1', kind: 'Namespace' },
-      type: 'Warning' as const,
-      reason: 'NotEnforced',
-      action: 'Programming',
-      message: 'ä'.repeat(3000),
-    };
-    for (let i = 0; i < 3; i++) {
-      const written = await createEvent(client, note, {
-        controller: 'rampart.dev/agent',
-        instance: 'n1',
-        now: Date.now(),
-      });
-      expect(written).toEqual({ kind: 'written' });
-    }
-    const list = (await client.get('/apis/events.k8s.io/v1/namespaces/default/events')).body as unknown as {
-      items: { reason: string; series?: { count: number }; regarding: { name: string } }[];
-    };
-    const mine = list.items.filter((event) => event.reason === 'NotEnforced');
-    expect(mine).toMatchObject([{ series: { count: 3 }, regarding: { name: 'shop' } }]);
-    client.close();
-  });
 
   const pidFile = (name: string): string => join(dirname(cluster.kubeconfig), 'pids', name);
   const commands = new Map<string, readonly string[]>();

@@ -1,13 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IoError } from '../../src/io/io-error.ts';
 import { type KubeClient, openClient } from '../../src/io/kube-client.ts';
-import { createEvent, patchStatus } from '../../src/io/kube-write.ts';
 import { connect } from '../../src/io/kubeconfig.ts';
 import { type ScriptedApi, startScriptedApi, status } from './scripted-api.ts';
 
@@ -262,96 +260,5 @@ describe('credentials that are refused', () => {
     (await api.next('POST /p')).reply(401, {});
     expect((await last).code).toBe('unauthorized');
     own.close();
-  });
-});
-
-describe('what an agent writes', () => {
-  const policy = {
-    apiVersion: 'networking.k8s.io/v1',
-    kind: 'NetworkPolicy',
-    metadata: { name: 'deny', namespace: 'shop', uid: 'u-1', resourceVersion: '12' },
-  };
-
-  it('is an event about an object, with a name that repeats for what repeats', async () => {
-    const note = { regarding: policy, reason: 'NotEnforced', message: 'm'.repeat(2000), action: 'Programming' };
-    const reporter = { controller: 'rampart.dev/agent', instance: 'node-1' };
-    const first = createEvent(client, { ...note, type: 'Warning' }, { ...reporter, now: 1_700_000_000_123 });
-    const create = await api.next('POST /apis/events.k8s.io/v1/namespaces/shop/events');
-    const sent = JSON.parse(create.body) as { metadata: { name: string }; note: string; eventTime: string };
-    expect(sent).toMatchObject({
-      apiVersion: 'events.k8s.io/v1',
-      kind: 'Event',
-      metadata: { namespace: 'shop' },
-      type: 'Warning',
-      reason: 'NotEnforced',
-      action: 'Programming',
-      eventTime: '2023-11-14T22:13:20.123000Z',
-      reportingController: 'rampart.dev/agent',
-      reportingInstance: 'node-1',
-      regarding: {
-        apiVersion: 'networking.k8s.io/v1',
-        kind: 'NetworkPolicy',
-        name: 'deny',
-        namespace: 'shop',
-        uid: 'u-1',
-        resourceVersion: '12',
-      },
-    });
-    expect(sent.note.length).toBeLessThanOrEqual(1024);
-    create.reply(201, sent);
-    expect(await first).toEqual({ kind: 'written' });
-    // The same once more is the same event: counted.
-    const second = createEvent(client, { ...note, type: 'Warning' }, { ...reporter, now: 1_700_000_060_000 });
-    const repeated = await api.next('POST /apis/events.k8s.io/v1/namespaces/shop/events');
-    expect((JSON.parse(repeated.body) as typeof sent).metadata.name).toBe(sent.metadata.name);
-    repeated.reply(409, status(409, 'AlreadyExists', 'it exists'));
-    const path = `/apis/events.k8s.io/v1/namespaces/shop/events/${sent.metadata.name}`;
-    (await api.next(`list ${path}`)).reply(200, { series: { count: 4, lastObservedTime: 'x' } });
-    const patch = await api.next(`PATCH ${path}`);
-    expect(patch.headers['content-type']).toBe('application/merge-patch+json');
-    expect(JSON.parse(patch.body)).toEqual({ series: { count: 5, lastObservedTime: '2023-11-14T22:14:20.000000Z' } });
-    patch.reply(200, {});
-    expect(await second).toEqual({ kind: 'written' });
-  });
-
-  it('is an event in `default` for what has no namespace', async () => {
-    const regarding = {
-      apiVersion: 'policy.networking.k8s.io/v1alpha2',
-      kind: 'ClusterNetworkPolicy',
-      metadata: { name: 'X_'.repeat(200) },
-    };
-    const written = createEvent(
-      client,
-      { regarding, type: 'Normal', reason: 'R', action: 'A', message: 'm' },
-      { controller: 'rampart.dev/agent', instance: 'n', now: 0 },
-    );
-    const asked = await api.next('POST /apis/events.k8s.io/v1/namespaces/default/events');
-    const { name } = (JSON.parse(asked.body) as { metadata: { name: string } }).metadata;
-    expect(name).toMatch(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
-    expect(name.length).toBeLessThanOrEqual(253);
-    asked.reply(403, status(403, 'Forbidden', 'no events for you'));
-    expect(await written).toEqual({ kind: 'refused', status: 403, reason: 'no events for you' });
-  });
-
-  it('is a status, as a merge patch of the subresource', async () => {
-    const patched = patchStatus(client, '/apis/g/v1/policies/p', { conditions: [{ type: 'Ok' }] });
-    const asked = await api.next('PATCH /apis/g/v1/policies/p/status');
-    expect([asked.headers['content-type'], JSON.parse(asked.body)]).toEqual([
-      'application/merge-patch+json',
-      { status: { conditions: [{ type: 'Ok' }] } },
-    ]);
-    asked.reply(404, status(404, 'NotFound', 'gone'));
-    expect(await patched).toEqual({ kind: 'refused', status: 404, reason: 'gone' });
-  });
-
-  it('never fails because the server does not answer', async () => {
-    const server = createServer((socket) => socket.destroy());
-    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    const own = openClient(await connect({ server: `http://127.0.0.1:${address.port}` }));
-    expect(await patchStatus(own, '/x', {})).toMatchObject({ kind: 'refused', status: null });
-    own.close();
-    await new Promise((done) => server.close(done));
   });
 });
