@@ -19,7 +19,7 @@ The table stays when the agent ends, however it ends; \`rampart agent --cleanup\
 Examples:
   rampart agent --node worker-1
   rampart agent --node worker-1 --kubeconfig ~/.kube/config --deny reject
-  rampart agent --once --dry-run -f manifests/ --node worker-1 | nft -c -f -
+  rampart snapshot --out cluster.yaml && rampart agent --once --dry-run -f cluster.yaml --node worker-1 | nft -c -f -
   rampart agent --check
 `;
 

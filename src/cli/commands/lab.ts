@@ -52,6 +52,41 @@ Runs a program of this machine in the namespaces of a pod (NAMESPACE/POD, or NAM
 node (node/NAME) or of what is outside of the cluster (outside). The exit code is that of the program.
 `;
 
+const SHELL_EXAMPLES = `
+Examples:
+  rampart lab shell shop/frontend
+  rampart lab shell outside
+`;
+
+const CAPTURE_EXAMPLES = `
+Examples:
+  rampart lab capture shop/frontend -- port 53
+  rampart lab capture node/node-1 -- -c 10 -w /tmp/node-1.pcap
+
+Needs tcpdump, and a lab of root. What comes after -- is for tcpdump; without -i it listens everywhere.
+`;
+
+const STATUS_EXAMPLES = `
+Examples:
+  rampart lab status
+  rampart lab status --name review -o json | jq -r '.labs[0].folder'
+`;
+
+const DOWN_EXAMPLES = `
+Examples:
+  rampart lab down
+  rampart lab down --name review
+  rampart lab down --all
+`;
+
+const CHANGE_EXAMPLES = (way: string): string => `
+Examples:
+  rampart lab ${way} -f policy.yaml
+  rampart lab ${way} -f manifests/ --name review
+
+Comes back when the agents have enforced it. The exit code is 3 where the API server refuses something.
+`;
+
 const LOGS_EXAMPLES = `
 Examples:
   rampart lab logs
@@ -100,6 +135,7 @@ export const lab: CliCommand = {
       .description('end a lab; nothing of it stays')
       .addOption(nameOption())
       .option('--all', 'end all labs')
+      .addHelpText('after', DOWN_EXAMPLES)
       .action((options: LabNameOptions & { readonly all?: boolean }) =>
         run(async (shell) => (await import('../lab-status.ts')).labDown(options, shell)),
       );
@@ -109,6 +145,7 @@ export const lab: CliCommand = {
       .description('nodes, agents, pods and their ports')
       .addOption(nameOption())
       .addOption(new Option('-o, --output <format>', 'how it is written').choices(['text', 'json']).default('text'))
+      .addHelpText('after', STATUS_EXAMPLES)
       .action((options: LabStatusOptions) =>
         run(async (shell) => (await import('../lab-status.ts')).labStatus(options, shell)),
       );
@@ -129,6 +166,7 @@ export const lab: CliCommand = {
       .description('an interactive shell where a pod is')
       .argument('<who>', 'NAMESPACE/POD, node/NAME or outside')
       .addOption(nameOption())
+      .addHelpText('after', SHELL_EXAMPLES)
       .action((who: string, options: LabNameOptions) =>
         run(async (shell) => (await import('../lab-enter.ts')).labShell(who, options, shell)),
       );
@@ -139,6 +177,7 @@ export const lab: CliCommand = {
       .argument('<who>', 'NAMESPACE/POD, node/NAME or outside')
       .argument('[arguments...]', 'for tcpdump, after --')
       .addOption(nameOption())
+      .addHelpText('after', CAPTURE_EXAMPLES)
       .action((who: string, words: readonly string[], options: LabNameOptions) =>
         run(async (shell) => (await import('../lab-enter.ts')).labCapture(who, words, options, shell)),
       );
@@ -163,6 +202,7 @@ export const lab: CliCommand = {
         .addOption(nameOption())
         .option('-q, --quiet', 'no diagnostics on stderr')
         .option('-v, --verbose', 'more detail')
+        .addHelpText('after', CHANGE_EXAMPLES(way))
         .action((options: LabChangeOptions) =>
           run(async (shell) => (await import('../lab-change.ts')).labChange(way, options, shell)),
         );
