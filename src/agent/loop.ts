@@ -43,7 +43,7 @@ export interface LoopStatus {
   readonly workingSince: number | null;
   readonly failure: string | null;
   readonly failedPolicies: readonly string[];
-  /** `wall()` of the last success. */
+  /** `wall()` of the last success: a sync, or the table was found in place. */
   readonly lastSuccessWall: number | null;
 }
 
@@ -198,6 +198,12 @@ export function syncLoop(options: LoopOptions): Loop {
     canaryAt = clock.now() + timing().canaryMs;
     const fault = await kernel.check(options.canary);
     if (fault?.kind === 'refused') doubt();
+    else if (fault === null && trust === 'yes' && failure === null) wentWell();
+  }
+
+  function wentWell(): void {
+    lastSuccess = clock.now();
+    lastSuccessWall = clock.wall();
   }
 
   async function sync(): Promise<void> {
@@ -224,8 +230,7 @@ export function syncLoop(options: LoopOptions): Loop {
     const now = clock.now();
     synced = true;
     restUntil = now + REST * (now - begun);
-    lastSuccess = now;
-    lastSuccessWall = clock.wall();
+    wentWell();
     failure = null;
     failingSince = null;
     retryAt = null;

@@ -75,7 +75,10 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
   const levels = {
     failed: gauge('policies_failed', 'Policies that the kernel refuses at present; their pods are closed.'),
     synced: gauge('synced', '1 once the kernel has had what it should.'),
-    lastSuccess: gauge('last_success_timestamp_seconds', 'When a sync last went well.'),
+    lastSuccess: gauge(
+      'last_success_timestamp_seconds',
+      'When the kernel last had what it should, as far as was looked: after a sync, or when the table was found in place.',
+    ),
     pending: gauge('pending_seconds', 'For how long the oldest change has waited for the kernel.'),
     localPods: gauge('local_pods', 'Pods of this node with an address.'),
     subjects: gauge('subjects', 'Distinct sets of rules for pods of this node.'),
@@ -83,6 +86,9 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     elements: gauge('elements', 'Elements by set.', ['set']),
     objects: gauge('objects', 'What is known of the cluster.', ['resource']),
     watching: gauge('watch_open', '1 while a watch of the resource is open.', ['resource']),
+    absent: gauge('watch_absent', '1 while the API server does not serve the resource, so that none is open.', [
+      'resource',
+    ]),
     contact: gauge('watch_last_contact_timestamp_seconds', 'When the API server last said something.', ['resource']),
     build: gauge('build_info', 'Always 1.', ['version', 'node']),
   };
@@ -141,6 +147,7 @@ export function agentMetrics(sources: MetricsSources, options: { readonly defaul
     for (const watch of sources.watches()) {
       const { resource } = watch;
       levels.watching.set({ resource }, watch.watching ? 1 : 0);
+      levels.absent.set({ resource }, watch.state === 'absent' ? 1 : 0);
       levels.contact.set({ resource }, (watch.lastContactMs ?? 0) / 1000);
       counted.lists.inc({ resource }, watch.lists);
       for (const [reason, count] of Object.entries(watch.relists)) counted.relists.inc({ resource, reason }, count);

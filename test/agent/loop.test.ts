@@ -528,6 +528,16 @@ describe('a table that somebody else changes', () => {
     expect(one.kernel.calls.list - list).toBe(2);
   });
 
+  it('is known to be there by looking for it, however seldom it is read', async () => {
+    const one = await begin(rig({ timing: { verifyMs: 86_400_000 } }));
+    await one.clock.advance(3_600_000);
+    expect(one.clock.wall() - (one.loop.status().lastSuccessWall ?? 0)).toBeLessThanOrEqual(5000);
+    // Nobody can tell while nft does not answer.
+    one.kernel.check = () => Promise.resolve({ kind: 'broken', message: 'killed', signal: null });
+    await one.clock.advance(600_000);
+    expect(one.clock.wall() - (one.loop.status().lastSuccessWall ?? 0)).toBeGreaterThan(590_000);
+  });
+
   it('of another name is never touched', async () => {
     const kernel = fakeNft('rampart');
     await kernel.apply('add table inet other\nadd chain inet other c\nadd rule inet other c drop\n');
