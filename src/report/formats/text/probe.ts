@@ -27,7 +27,7 @@ const SHOWN = 20;
 /** The matrix of what was seen, then every disagreement with the policies' reason, then the figures. */
 export function* probeText(report: ProbeReport, options: RenderOptions): Generator<string> {
   const paint = painter(options.colour);
-  yield* matrixLines(report, paint);
+  yield* matrixLines(report, paint, options.width);
   const wrong = report.flows.filter((flow) => !flow.agrees);
   const told = options.verbose === true ? wrong : [...wrong].sort(traced).slice(0, SHOWN);
   for (const flow of told) yield* disagreement(flow, paint);
@@ -79,25 +79,35 @@ function traced(a: ProbedFlow, b: ProbedFlow): number {
   return Number(b.trace.length > 0) - Number(a.trace.length > 0);
 }
 
-function* matrixLines(report: ProbeReport, paint: Paint): Generator<string> {
+/** Fewer columns than this beside each other are no picture, however narrow the terminal. */
+const FEWEST = 5;
+
+function* matrixLines(report: ProbeReport, paint: Paint, width: number | undefined): Generator<string> {
   const { sources, destinations, outcome } = matrixOf(report.flows);
   if (sources.length === 0 || destinations.length > LARGEST || sources.length > LARGEST) return;
   const numbered = `${destinations.length}`.length;
   const widest = Math.max(...sources.map((source) => lengthOf(source)));
-  for (let digit = 0; digit < numbered; digit++) {
-    const row = destinations.map((_, i) => `${i + 1}`.padStart(numbered)[digit] ?? ' ').join(' ');
-    yield `${' '.repeat(widest)}  ${row}`.trimEnd();
-  }
+  // What does not fit beside each other comes below each other.
+  const fitting = width === undefined ? destinations.length : Math.max(FEWEST, Math.floor((width - widest - 1) / 2));
   const used = new Set<PairOutcome>();
-  for (const source of sources) {
-    const cells = destinations.map((destination) => {
-      const found = outcome(source, destination);
-      if (found === null) return paint('dim', '·');
-      used.add(found);
-      const [glyph, style] = GLYPH[found];
-      return paint(style, glyph);
-    });
-    yield `${paint('plain', source)}${' '.repeat(widest - lengthOf(source))}  ${cells.join(' ')}`;
+  for (let from = 0; from < destinations.length; from += fitting) {
+    const columns = destinations.slice(from, from + fitting);
+    if (from > 0) yield '';
+    for (let digit = 0; digit < numbered; digit++) {
+      const row = columns.map((_, i) => `${from + i + 1}`.padStart(numbered)[digit] ?? ' ').join(' ');
+      yield `${' '.repeat(widest)}  ${row}`.trimEnd();
+    }
+    for (const source of sources) {
+      const found = columns.map((destination) => outcome(source, destination));
+      if (found.every((one) => one === null)) continue;
+      const cells = found.map((one) => {
+        if (one === null) return paint('dim', '·');
+        used.add(one);
+        const [glyph, style] = GLYPH[one];
+        return paint(style, glyph);
+      });
+      yield `${paint('plain', source)}${' '.repeat(widest - lengthOf(source))}  ${cells.join(' ')}`;
+    }
   }
   yield '';
   const names = destinations.map((name, i) => ({ text: `${`${i + 1}`.padStart(numbered)} ${name}` }));
