@@ -3,6 +3,7 @@ import { type AgentState, agentState, type Batch } from '../../src/agent/state.t
 import { formatIp, type Ip, parseIp } from '../../src/base/ip.ts';
 import type { JsonObject } from '../../src/manifest/object.ts';
 import type { Pod } from '../../src/model/cluster.ts';
+import { dice } from '../manifest/mutations.ts';
 import { namespaceObject, podObject } from './objects.ts';
 
 interface PodSpec {
@@ -152,5 +153,65 @@ describe('addresses that the network plugin notes', () => {
     state.drain();
     state.early('a/web', null);
     expect(changes(state.drain())).toEqual(['a/web 10.0.0.5,fd00::5 → -']);
+  });
+
+  it('leave no address of this node unguarded and none with two pods, whatever happens in whatever order', () => {
+    const ADDRESSES = ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4', 'fd00::1'];
+    for (let seed = 0; seed < 400; seed++) {
+      const roll = dice(seed);
+      const some = (): string[] => ADDRESSES.filter(() => roll(4) === 0);
+      const state = begun();
+      const owners = new Map<string, Pod>();
+      const live = new Map<
+        string,
+        { readonly uid: string; readonly status: readonly string[]; readonly node: string }
+      >();
+      const noted = new Map<string, { readonly uid: string; readonly addresses: readonly string[] }>();
+      for (let step = 0; step < 40; step++) {
+        const name = `p${roll(3)}`;
+        const uid = `${name}-${roll(2)}`;
+        const deed = roll(6);
+        if (deed < 3) {
+          const [status, node, phase] = [some(), roll(3) === 0 ? 'n2' : 'n1', roll(6) === 0 ? 'Failed' : 'Running'];
+          put(state, pod({ name, uid, ips: status, node, phase, created: `2026-01-0${1 + roll(5)}T00:00:00Z` }));
+          if (phase === 'Failed') live.delete(name);
+          else live.set(name, { uid, status, node });
+        } else if (deed === 3) {
+          const isIt = live.get(name)?.uid === uid;
+          state.take({ kind: 'removed', resource: 'pods', object: pod({ name, uid }) });
+          if (isIt) live.delete(name);
+        } else {
+          const addresses = some();
+          const isNone = deed === 4 && roll(2) === 0;
+          if (isNone || addresses.length === 0) {
+            state.early(`a/${name}`, null);
+            noted.delete(name);
+          } else {
+            state.early(`a/${name}`, { namespace: 'a', name, uid, addresses: addresses.map(ip), at: roll(5) });
+            noted.set(name, { uid, addresses });
+          }
+        }
+        if (roll(3) > 0) continue;
+        for (const { before, after } of state.drain().pods) {
+          for (const each of before?.addresses ?? []) {
+            expect(owners.get(formatIp(each))).toBe(before);
+            owners.delete(formatIp(each));
+          }
+          for (const each of after?.addresses ?? []) {
+            expect(owners.has(formatIp(each))).toBe(false);
+            if (after !== null) owners.set(formatIp(each), after);
+          }
+        }
+        const guarded = [...live].flatMap(([of, { uid: own, status, node }]) => {
+          const more = noted.get(of);
+          return [...status, ...(node === 'n1' && more?.uid === own ? more.addresses : [])];
+        });
+        expect(guarded.filter((address) => !owners.has(address))).toEqual([]);
+        expect([...state.snapshot().cluster.workloads].flatMap(({ pods }) => pods).length).toBe(
+          new Set(owners.values()).size,
+        );
+        if (live.size === 0 && noted.size === 0) expect(owners.size).toBe(0);
+      }
+    }
   });
 });
