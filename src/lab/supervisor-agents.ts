@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { inNetns } from './box/commands.ts';
 import { ownCommand } from './box/programs.ts';
@@ -65,13 +65,15 @@ export function startAgent(options: AgentOptions): Agent {
     const [program = '', ...args] = inNetns(options.netns, agentCommand(options));
     const out = openSync(options.logFile, 'a', 0o600);
     const child = spawn(program, args, { stdio: ['ignore', out, out] });
+    closeSync(out);
     end = () => void child.kill('SIGTERM');
     child.on('error', (error) => options.log(`agent of ${options.node}: ${error.message}`));
     child.on('close', (code, signal) => {
       ready = false;
       if (stopped) return;
       failed = true;
-      detail = `ended with ${signal ?? `exit code ${code}`}; its log is ${options.logFile}`;
+      // The log goes with the lab where this is why it does not come up.
+      detail = `ended with ${signal ?? `exit code ${code}`}: ${lastWords(options.logFile)}`;
       options.log(`agent of ${options.node}: ${detail}`);
       setTimeout(start, Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** Math.min(restarts, 5)));
       restarts += 1;
@@ -101,6 +103,16 @@ export function startAgent(options: AgentOptions): Agent {
       end();
     },
   };
+}
+
+/** What it said last: a line for people, else the last one of the log. */
+function lastWords(logFile: string): string {
+  const lines = readFileSync(logFile, 'utf8')
+    .trim()
+    .split('\n')
+    .slice(-20)
+    .filter((line) => !line.startsWith('  help:'));
+  return (lines.findLast((line) => line.startsWith('rampart: ')) ?? lines.at(-1) ?? '').slice(0, 300);
 }
 
 function progressOf(metrics: string): AgentProgress {

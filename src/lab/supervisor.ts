@@ -126,13 +126,14 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
       const netns = new Map(plan.nodes.map(({ name }) => [name, box.netnsOf(name) ?? '']));
       unrecorded = recordDenials(netns, `${folder}/denied.log`, progress);
       mkdirSync(`${folder}/agents`, { recursive: true });
-      for (const node of plan.nodes) {
+      for (const [i, node] of plan.nodes.entries()) {
         const agent = startAgent({
           node: node.name,
           netns: box.netnsOf(node.name) ?? '',
           server: plane.server,
           deny: setup.deny,
-          socket: `${folder}/agents/${node.name}.sock`,
+          // Paths of sockets are short, names of nodes need not be.
+          socket: `${folder}/agents/${i}.sock`,
           logFile: `${folder}/agents/${node.name}.log`,
           log: progress,
         });

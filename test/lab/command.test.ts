@@ -157,6 +157,19 @@ describe.skipIf(why !== null)('rampart lab', { timeout: 180_000 }, () => {
     expect(existsSync(folder)).toBe(false);
   });
 
+  it('takes nodes with long names', () => {
+    const node = `ip-10-0-12-34.${'eu-central-1.compute.internal.'.repeat(3)}example.com`;
+    const folder = folderOf({ 'node.yaml': `apiVersion: v1\nkind: Node\nmetadata: {name: ${node}}\n` });
+    const name = newName();
+    try {
+      const up = lab('up', '-q', '-f', folder, '--name', name);
+      expect([up.status, up.stderr]).toEqual([0, '']);
+      expect(lab('status', '--name', name).stdout).toContain('agent ready');
+    } finally {
+      remove(folder);
+    }
+  });
+
   it('says so where manifests are broken, or have nothing that could connect', () => {
     const folder = folderOf({
       'bad.yaml': 'kind: [',
