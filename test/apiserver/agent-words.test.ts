@@ -130,6 +130,23 @@ describe.skipIf(why !== null)('what agents write to a real API server', () => {
     expect(warnings).toEqual([]);
   }, 90_000);
 
+  it('are one event for what no node understands', async () => {
+    const object = state.policyObject(GUARD)?.ref;
+    if (object === undefined) throw new Error('no policy');
+    const diagnostics = [
+      { code: 'RP203', severity: 'error', message: 'no such field', origin: { object, field: 'spec.x' } },
+    ] as const;
+    const all = NODES.slice(0, 5).map((node) => announcer(node));
+    for (const { observer } of all) observer.noticed({ object, diagnostics });
+    await sleep(4500);
+    const { body } = await client.get('/api/v1/namespaces/default/events');
+    const { items } = body as unknown as { items: { reason: string; message: string; source: object }[] };
+    const mine = items.filter(({ reason }) => reason === 'NotUnderstood');
+    expect(mine).toMatchObject([{ message: 'spec.x: no such field', source: { component: 'rampart-agent' } }]);
+    for (const each of all) each.stop();
+    expect(warnings).toEqual([]);
+  }, 30_000);
+
   it('are a warning where they are not permitted', async () => {
     await cluster.create([
       { path: '/api/v1/namespaces/default/serviceaccounts', object: { metadata: { name: 'reader' } } },
