@@ -123,9 +123,53 @@ const EXAMPLES = [
   ),
 ].filter(existsSync);
 
+/** One workload of each kind, with little and with odd things in their templates. */
+const KINDS = `
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec: {schedule: "0 0 * * *", jobTemplate: {spec: {completions: 2, parallelism: 2, template: {metadata: {labels: {app: n}}, spec: {restartPolicy: Never, containers: [{name: c, ports: [{containerPort: 80}]}]}}}}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: asleep}
+spec: {schedule: "0 0 * * *", suspend: true, jobTemplate: {spec: {template: {spec: {containers: []}}}}}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: once}
+spec: {template: {metadata: {labels: {app: o}, annotations: null}, spec: {containers: [{name: c, ports: null}]}}}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: every}
+spec: {selector: {matchLabels: {app: e}}, template: {metadata: {labels: {app: e}}, spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 9100}]}]}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: set}
+spec: {serviceName: set, replicas: 2, ordinals: {start: 3}, selector: {matchLabels: {app: s}}, template: {metadata: {labels: {app: s}}, spec: {hostname: null, containers: [{name: c, ports: [{containerPort: 5432, hostPort: 5432}]}]}}}
+---
+apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {name: bare}
+spec: {selector: {matchLabels: {app: b}}, template: {metadata: {labels: {app: b}}, spec: {dnsPolicy: Default, containers: [{name: c}], initContainers: [{name: i, restartPolicy: Always, ports: [{containerPort: 81}]}]}}}
+---
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: old}
+spec: {replicas: null, selector: {app: r}, template: {metadata: {labels: {app: r}}, spec: {containers: [{name: c}]}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: none}
+spec: {replicas: 0, selector: {matchLabels: {app: z}}, template: {metadata: {labels: {app: z}}, spec: {containers: [{name: c}]}}}
+`;
+
 describe('a lab as it was planned', () => {
-  it.each(EXAMPLES)('needs nothing done: %s', async (path) => {
-    const plan = planOf(path);
+  it.each([...EXAMPLES, 'every kind'])('needs nothing done: %s', async (path) => {
+    const kinds = [{ file: 'kinds.yaml', bytes: new TextEncoder().encode(KINDS) }];
+    const plan = path === 'every kind' ? planLab(readManifests(kinds).objects) : planOf(path);
     const lab = labOf(plan);
     await lab.loop.idle();
     // Statuses of controllers are not planned; pods, slices and load balancers are.

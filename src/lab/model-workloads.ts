@@ -4,6 +4,7 @@ import { treatmentOf } from '../cluster/kinds.ts';
 import { operatedPods } from '../cluster/operated.ts';
 import { asObject, get, isObject, stringOf } from '../kinds/validation/json.ts';
 import type { Json, JsonObject } from '../manifest/object.ts';
+import { withDefaults } from './api-server/defaults.ts';
 import {
   labelsOf,
   madeObject,
@@ -179,7 +180,9 @@ function replicaSet(deployment: JsonObject, spec: JsonObject, name: string): Jso
 function jobOf(cronJob: JsonObject, spec: JsonObject): JsonObject {
   const template = asObject(spec.jobTemplate);
   const labels = asObject(metadataOf(template).labels);
-  return between(cronJob, 'batch/v1', 'Job', `${nameOf(cronJob)}-0`, asObject(template.spec), labels);
+  const job = between(cronJob, 'batch/v1', 'Job', `${nameOf(cronJob)}-0`, asObject(template.spec), labels);
+  // As the API server will have it, or its pods would be made anew from what looks like another template.
+  return withDefaults('Job', job);
 }
 
 function jobPods(spec: JsonObject): number {
