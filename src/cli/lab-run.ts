@@ -24,6 +24,7 @@ import { addOutputOptions } from './output-options.ts';
 import { interruptible } from './probe-interruption.ts';
 import { type LabProbeOptions, objectsOfLab, probeSession } from './probe-lab.ts';
 import { questionsOf } from './probe-live.ts';
+import { addPairOptions } from './probe-options.ts';
 import type { WrittenQuestion } from './questions-file.ts';
 import { type Shell, UsageError } from './shell.ts';
 
@@ -41,8 +42,12 @@ export interface LabRunOptions extends LabProbeOptions, Omit<InputOptions, 'quie
 
 /** Adds the options of `lab run`. */
 export function addLabRunOptions(command: Command): Command {
-  return addOutputOptions(addInputOptions(command), 'ProbeReport')
-    .option('--flows <file>', 'the questions: a file as `query` reads it, or - for stdin; default: all pairs')
+  return addPairOptions(
+    addOutputOptions(addInputOptions(command), 'ProbeReport').option(
+      '--flows <file>',
+      'the questions: a file as `query` reads it, or - for stdin; default: all pairs',
+    ),
+  )
     .option('-n, --namespace <name>', 'only flows from or to pods of this namespace')
     .addOption(
       new Option('--pods <which>', 'every pod, or one of each workload').choices(['all', 'one']).default('all'),
@@ -68,6 +73,9 @@ export async function runLab(options: LabRunOptions, shell: Shell): Promise<Exit
   }
   if (options.flows === '-' && options.filename?.includes('-') === true) {
     throw new UsageError('questions and manifests are both stdin', 'write one of them to a file first');
+  }
+  if (options.flows !== undefined && (options.from ?? options.to ?? options.port) !== undefined) {
+    throw new UsageError('--flows and --from/--to/--port exclude each other', 'choose one of them');
   }
   const stopping = interruptible(shell.signal);
   const progress = progressLine(shell.stderr, options.quiet !== true);

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { suggest } from '../base/suggest.ts';
 import { IoError } from '../io/io-error.ts';
 import type { FlowQuestion } from '../report/report.ts';
@@ -26,8 +27,24 @@ export interface ProbeCommandOptions extends OutputOptions, Pick<InputOptions, '
 /** A number of an option, or a word on what is wrong with it. */
 export function positive(text: string, option: string, unit: string, example: number): number {
   const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`${option} is \`${text}\`, which is no ${unit}`, `write a number above 0: ${option} ${example}`);
+  if (value > 0 && value <= LARGEST) return value;
+  throw new UsageError(
+    `${option} is \`${text}\`, which is no ${unit}`,
+    `write a number above 0 and up to ${LARGEST}: ${option} ${example}`,
+  );
+}
+
+/** In seconds it is eleven days, which timers can still wait for. */
+const LARGEST = 1_000_000;
+
+const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
+
+/** Adds the options that say which pairs are asked about. */
+export function addPairOptions(command: Command): Command {
+  return command
+    .option('--from <endpoint>', 'who connects; may be repeated', collect)
+    .option('--to <endpoint>', 'to whom; may be repeated', collect)
+    .option('--port <port>', 'over which port, e.g. 5432, 53/udp or http; may be repeated', collect);
 }
 
 /** Those of a namespace, or all; throws {@link IoError} where it has none, since an answer about nothing looks like a good one. */

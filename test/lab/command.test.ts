@@ -209,6 +209,8 @@ spec: {podSelector: {}}
       [['up', '-f', SHOP, '--cni', 'other'], 64, '--cni'],
       [['run', '-f', SHOP, '--nodes', '1.5'], 64, '--nodes is `1.5`'],
       [['run', '-f', SHOP, '--replicas', '1000'], 64, '--replicas is `1000`'],
+      [['run', '-f', SHOP, '--timeout', '1e9'], 64, '--timeout is `1e9`'],
+      [['run', '-f', SHOP, '--flows', 'x', '--to', 'y'], 64, 'exclude each other'],
       [['run', '-f', SHOP, '-n', 'shpo'], 1, 'did you mean `shop`?'],
       [['status', 'more'], 64, 'see `rampart lab status --help`'],
       [['exec', 'a/b', '--name', 'not-there', '--', 'true'], 1, 'no lab `not-there` is up'],

@@ -231,6 +231,13 @@ describe.skipIf(why !== null)('a lab', () => {
     }
   });
 
+  it('is asked about one pair', async () => {
+    const pair = ['--from', 'shop/api', '--to', 'shop/db', '--port', '5432'];
+    const ran = await rampart('lab', 'run', '-f', folder, '--name', name, ...pair, '-o', 'json');
+    expect(ran.code, brief(ran)).toBe(0);
+    expect(report(ran).flows.map(short)).toEqual(['shop/api → shop/db TCP 5432 allowed true']);
+  });
+
   it('is down after Ctrl-C', async () => {
     const { child, ran } = start('lab', 'run', '-f', folder, '--name', name);
     for (let i = 0; i < 200 && !existsSync(join(labFolder(name, process.env), 'control.sock')); i++) await sleep(50);

@@ -38,6 +38,7 @@ Examples:
 const RUN_EXAMPLES = `
 Examples:
   rampart lab run -f examples/shop
+  rampart lab run -f examples/shop --from shop/checkout --to payments/gateway
   rampart lab run -f manifests/ --flows flows.yaml -o junit --out lab.xml
   rampart lab run -f manifests/ --pods one -o json
 `;

@@ -3,7 +3,7 @@ import type { ExitCode } from '../exit-code.ts';
 import { profileOption } from '../input-options.ts';
 import { labName } from '../lab-name.ts';
 import { addOutputOptions } from '../output-options.ts';
-import type { ProbeCommandOptions } from '../probe-options.ts';
+import { addPairOptions, type ProbeCommandOptions } from '../probe-options.ts';
 import { type CliCommand, type Shell, UsageError } from '../shell.ts';
 
 /** Kubernetes' own test image: a shell, and clients and servers for TCP and UDP. */
@@ -26,20 +26,17 @@ of agnhost, nc with -z or -e, bash with timeout, python3, curl or wget; --smoke 
 listens.
 `;
 
-const collect = (value: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), value];
-
 export const probe: CliCommand = {
   define(command, run) {
-    addOutputOptions(command, 'ProbeReport')
-      .option('--smoke', 'find out whether policies are enforced at all, in a namespace of its own (or that of -n)')
-      .addOption(new Option('--lab [name]', 'ask in a lab that is up; by itself in `default`').argParser(labName))
-      .option('--kubeconfig <path>', 'the live cluster of this kubeconfig')
-      .option('--context <name>', 'the live cluster of this context')
-      .addOption(profileOption())
-      .option('--flows <file>', 'the questions: a file as `query` reads it, or - for stdin')
-      .option('--from <endpoint>', 'who connects; may be repeated', collect)
-      .option('--to <endpoint>', 'to whom; may be repeated', collect)
-      .option('--port <port>', 'over which port, e.g. 5432, 53/udp or http; may be repeated', collect)
+    addPairOptions(
+      addOutputOptions(command, 'ProbeReport')
+        .option('--smoke', 'find out whether policies are enforced at all, in a namespace of its own (or that of -n)')
+        .addOption(new Option('--lab [name]', 'ask in a lab that is up; by itself in `default`').argParser(labName))
+        .option('--kubeconfig <path>', 'the live cluster of this kubeconfig')
+        .option('--context <name>', 'the live cluster of this context')
+        .addOption(profileOption())
+        .option('--flows <file>', 'the questions: a file as `query` reads it, or - for stdin'),
+    )
       .option('-n, --namespace <name>', 'only flows between workloads of this namespace; in a lab, from or to its pods')
       .addOption(
         new Option('--pods <which>', 'in a lab: every pod, or one of each workload')
