@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { suggest } from '../base/suggest.ts';
 import { IoError, reasonOf } from '../io/io-error.ts';
@@ -152,6 +153,13 @@ export function changedSettings(
 export function withLive(before: Config, after: Config): Config {
   const live = NAMES.filter((name) => SETTINGS[name].live).map((name) => [name, after[name]]);
   return { ...before, ...(Object.fromEntries(live) as Partial<Config>) };
+}
+
+/**
+ * A generation for a table that is made where none is: hardly one that connections still have from a table that was there before.
+ */
+export function anyGeneration(): number {
+  return randomInt(2 ** 32);
 }
 
 /** What of the configuration the table depends on. */

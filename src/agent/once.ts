@@ -12,7 +12,7 @@ import type { PolicyProgram } from '../model/program.ts';
 import type { DesiredTable } from '../targets/nftables/desired.ts';
 import { NodeCompiler } from '../targets/nftables/node-compiler.ts';
 import { parseTable } from '../targets/nftables/parse.ts';
-import { layoutOf } from './config.ts';
+import { anyGeneration, layoutOf } from './config.ts';
 import { kubeObject, seenNode } from './objects.ts';
 import { type Finding, gatherFacts, judge, type Mended, mendBridges } from './preflight.ts';
 import { waitingFor } from './readiness.ts';
@@ -57,8 +57,13 @@ function interrupted(signal: AbortSignal): Promise<never> {
 }
 
 /** The compiler that has taken in what is wanted; `before` may tell its table what the kernel has. */
-function compile(config: Config, wanted: Wanted, before: (desired: DesiredTable) => void): DesiredTable {
-  const compiler = new NodeCompiler({ node: nodeOf(config), layout: layoutOf(config) });
+function compile(
+  config: Config,
+  wanted: Wanted,
+  generation: number,
+  before: (desired: DesiredTable) => void,
+): DesiredTable {
+  const compiler = new NodeCompiler({ node: nodeOf(config), layout: layoutOf(config), generation });
   before(compiler.desired);
   const own = config.podCidr.flatMap((text) => parseCidr(text) ?? []);
   compiler.setPodRanges(own.length > 0 ? own : (wanted.podRanges ?? []));
@@ -68,8 +73,8 @@ function compile(config: Config, wanted: Wanted, before: (desired: DesiredTable)
 }
 
 /** The ruleset that would be loaded: `nft -f -` takes it, whatever is there. */
-export function rulesetText(config: Config, wanted: Wanted): string {
-  return compile(config, wanted, () => undefined).replaceAll().text;
+export function rulesetText(config: Config, wanted: Wanted, generation = 0): string {
+  return compile(config, wanted, generation, () => undefined).replaceAll().text;
 }
 
 /** Brings the kernel to what is wanted; the answer is the number of changes. Throws {@link IoError}. */
@@ -86,7 +91,8 @@ async function bring(kernel: Kernel, config: Config, wanted: Wanted): Promise<nu
   const answer = await kernel.list();
   if (isFault(answer)) throw new IoError('tool-failed', answer.message);
   const found = answer.text === null ? null : parseTable(answer.text);
-  const desired = compile(config, wanted, (table) => table.rebase(found === null || 'error' in found ? null : found));
+  const readable = found === null || 'error' in found ? null : found;
+  const desired = compile(config, wanted, anyGeneration(), (table) => table.rebase(readable));
   if (!desired.pending()) return 0;
   const first = desired.transaction();
   if (first.ahead !== '') await kernel.apply(first.ahead);
@@ -143,7 +149,7 @@ async function closedSkeleton(config: Config, env: NodeJS.ProcessEnv): Promise<b
   }
   const wanted: Wanted = { cluster: EMPTY_CLUSTER, program: { tiers: [] } };
   // An agent that has made its table meanwhile keeps it.
-  const ruleset = `create table inet ${config.table}\n${rulesetText({ ...config, podCidr }, wanted)}`;
+  const ruleset = `create table inet ${config.table}\n${rulesetText({ ...config, podCidr }, wanted, anyGeneration())}`;
   const fault = await kernel.apply(ruleset);
   if (fault?.kind === 'refused' && /File exists/.test(fault.message)) return false;
   if (fault !== null) throw new IoError('tool-failed', fault.message);

@@ -13,7 +13,7 @@ import type { JsonObject } from '../manifest/object.ts';
 import { NodeCompiler } from '../targets/nftables/node-compiler.ts';
 import { parseTable } from '../targets/nftables/parse.ts';
 import { SYSTEM_CLOCK } from './clock.ts';
-import { type ConfigReading, changedSettings, layoutOf, withLive } from './config.ts';
+import { anyGeneration, type ConfigReading, changedSettings, layoutOf, withLive } from './config.ts';
 import { type Log, logObserver, openLog } from './log.ts';
 import { type Loop, syncLoop } from './loop.ts';
 import { giveMemoryBack, keepMemorySmall } from './memory.ts';
@@ -115,7 +115,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
     let isLarge = false;
     const loop: Loop = syncLoop({
       state,
-      makeCompiler: () => new NodeCompiler({ node, layout: layoutOf(config) }),
+      makeCompiler: () => new NodeCompiler({ node, layout: layoutOf(config), generation: anyGeneration() }),
       kernel,
       parse: parseTable,
       timing: () => ({

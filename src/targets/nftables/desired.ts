@@ -43,6 +43,7 @@ export class DesiredTable {
   /** The kernel's table cannot be taken over; it is replaced as a whole. */
   #foreign = false;
   #generation = 0;
+  #hasWritten = false;
   #tightens: string | null = null;
   /** The last transaction has a new generation. */
   #bumped = false;
@@ -51,8 +52,10 @@ export class DesiredTable {
   /** What the kernel had when it was first looked at: numbers are taken over from it. */
   #found: TableContent | null = null;
 
-  constructor(options: LayoutOptions) {
+  /** Connections outlive tables: where `generation` is not what an earlier table began with, none of theirs passes for judged. */
+  constructor(options: LayoutOptions, generation = 0) {
     this.options = options;
+    this.#generation = generation;
     this.#sets = new Map(
       SETS.map((declaration) => [declaration.name, { declaration, elements: new Map<string, string>() }]),
     );
@@ -160,6 +163,7 @@ export class DesiredTable {
   /** The last transaction is in the kernel. */
   commit(): void {
     this.#exists = true;
+    this.#hasWritten = true;
     this.#foreign = false;
     this.#bumped = false;
     this.#doubted = false;
@@ -187,10 +191,12 @@ export class DesiredTable {
     this.#exists = true;
     const wrong = this.#incompatible(actual);
     this.#foreign = wrong !== null;
+    // Also where the rest cannot be taken over: connections have that generation, or an older one. What has written before
+    // knows better than a table that somebody may have put back.
+    if (!this.#hasWritten) this.#adoptGeneration(actual);
     if (wrong !== null) return { drift: [wrong] };
     if (first) this.#found = actual;
     const drift: string[] = [];
-    this.#adoptGeneration(actual);
     for (const [name, { elements }] of this.#sets) this.#compareSet(name, elements, actual, drift);
     for (const name of new Set([...this.#chains.keys(), ...actual.chains.keys()])) {
       const wanted = this.#chains.get(name) ?? null;

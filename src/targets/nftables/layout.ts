@@ -157,6 +157,8 @@ function dropRules(options: LayoutOptions, direction: 'ingress' | 'egress'): rea
   const prefix = direction === 'ingress' ? 'D|i|' : 'D|e|';
   return [
     `counter name "denied_${direction}"`,
+    // Numbers of generations come round again: what was cut must not be taken for judged then.
+    forgetGeneration(options.generationMask),
     ...(log === null
       ? []
       : [
@@ -164,6 +166,11 @@ function dropRules(options: LayoutOptions, direction: 'ingress' | 'egress'): rea
         ]),
     ...(options.deny === 'reject' ? ['meta l4proto 6 reject with tcp reset', 'reject with icmpx 3'] : ['drop']),
   ];
+}
+
+function forgetGeneration(mask: number): string {
+  const others = ~mask >>> 0;
+  return `ct mark set ${others === 0 ? '' : 'ct mark & '}${markText(others)}`;
 }
 
 /** Neighbour discovery and multicast listeners keep the link itself alive; they are no traffic of pods. */

@@ -69,9 +69,9 @@ export class NodeCompiler {
   /** Work done, for tests. */
   readonly work = { settles: 0, loads: 0, subjectsRead: 0, localsRead: 0 };
 
-  constructor(options: { readonly node: string; readonly layout: LayoutOptions }) {
+  constructor(options: { readonly node: string; readonly layout: LayoutOptions; readonly generation?: number }) {
     this.node = options.node;
-    this.desired = new DesiredTable(options.layout);
+    this.desired = new DesiredTable(options.layout, options.generation);
     this.#slots = new Slots(this.desired);
     this.#identities = new Identities(this.desired, this.#slots);
   }
