@@ -131,7 +131,7 @@ async function until(lab: LabSession, node: string, isThere: (heard: Heard) => b
 }
 
 async function hearOf(lab: LabSession, node: string): Promise<Heard> {
-  const text = await metricsOf(join(lab.folder, 'agents', `${node}.sock`));
+  const text = await metricsOf(await socketOf(lab, node));
   const events = [...text.matchAll(/^rampart_agent_watch_events_total\{resource="([^"]+)"\} (\d+)$/gm)];
   const pending = /^rampart_agent_pending_seconds (\S+)$/m.exec(text)?.[1];
   const synced = /^rampart_agent_synced 1$/m.test(text);
@@ -141,6 +141,19 @@ async function hearOf(lab: LabSession, node: string): Promise<Heard> {
     events: new Map(events.map(([, resource = '', count]) => [resource, Number(count)])),
     rests: synced && Number(pending) === 0,
   };
+}
+
+const sockets = new WeakMap<LabSession, ReadonlyMap<string, string>>();
+
+/** Where an agent tells its metrics: agents are numbered as their nodes are. */
+async function socketOf(lab: LabSession, node: string): Promise<string> {
+  let known = sockets.get(lab);
+  if (known === undefined) {
+    const { nodes } = await lab.status();
+    known = new Map(nodes.map(({ name }, i) => [name, join(lab.folder, 'agents', `${i}.sock`)]));
+    sockets.set(lab, known);
+  }
+  return known.get(node) ?? '';
 }
 
 function metricsOf(socketPath: string): Promise<string> {
