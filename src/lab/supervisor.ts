@@ -149,6 +149,8 @@ async function start(folder: string, setup: LabSetup, progress: (line: string) =
     if (setup.agents) {
       progress(`waiting for ${count(agents.size, 'agent')}`);
       await agentsReady(AGENT_READY_MS);
+      // Agents that were ready before the manifests were put in have yet to hear of them.
+      if (!plane.seeded) await settled(AGENT_READY_MS);
     }
   };
 
