@@ -8,7 +8,7 @@ const SHAPE = { pods: 50, policies: 30, replicas: 2 };
 export const benchCase: BenchCase = {
   name: 'lab-50-pods-all-pairs',
   title: '`rampart lab run -f DIR`, 50 pods / 30 policies on three nodes, dual-stack',
-  runs: 2,
+  runs: 1,
   isolation: 'program',
   unable: noBox,
   measure({ runs }): readonly Measurement[] {
