@@ -5,6 +5,7 @@ import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { verdict } from '../../src/engine/compiled/evaluate.ts';
 import type { Cluster } from '../../src/model/cluster.ts';
 import type { PolicyProgram } from '../../src/model/program.ts';
+import type { Transaction } from '../../src/targets/nftables/desired.ts';
 import { DEFAULT_LAYOUT } from '../../src/targets/nftables/layout.ts';
 import { NodeCompiler } from '../../src/targets/nftables/node-compiler.ts';
 import { firstPacket } from '../../src/targets/nftables/packet.ts';
@@ -75,32 +76,15 @@ describe('the tables of all nodes', () => {
     const tally = { cut: 0, spared: 0 };
     fc.assert(
       fc.property(fc.noBias(clusters), clusters, fc.nat(), (first, second, salt) => {
-        const { program, cluster: written } = read(first);
-        const pool = read(second);
-        let now: Edited = { program, cluster: placed(written) };
-        const compilers = compiled(now.cluster, now.program);
-        for (const { desired } of compilers) {
-          desired.transaction();
-          desired.commit();
-        }
-        const roll = dice(salt);
-        for (let i = 0; i < 6; i++) {
-          const before = compilers.map((compiler) => letThrough(compiler, now.cluster, dice(salt)));
-          const edit = usable(editOf(now, { ...pool, cluster: placed(pool.cluster) }, roll), now, i);
-          now = edited(now, edit);
-          compilers.forEach((compiler, index) => {
-            if (edit.kind === 'policy') compiler.replacePolicy(edit.tier, edit.before, edit.after);
-            else compiler.replacePod(edit.before, edit.after);
-            compiler.settle();
-            const { tightens } = compiler.desired.transaction();
-            compiler.desired.commit();
-            const after = letThrough(compiler, now.cluster, dice(salt));
-            const lost = [...(before[index] ?? [])].filter(([key, allowed]) => allowed && after.get(key) === false);
-            if (lost.length > 0 && !tightens) expect({ edit, lost }).toEqual('a new generation');
-            if (tightens) tally.cut++;
-            else tally.spared++;
-          });
-        }
+        throughEdits(first, second, salt, (compiler, { edit, before, after, apply }) => {
+          const passed = letThrough(compiler, before.cluster, dice(salt));
+          const { tightens } = apply();
+          const passes = letThrough(compiler, after.cluster, dice(salt));
+          const lost = [...passed].filter(([key, allowed]) => allowed && passes.get(key) === false);
+          if (lost.length > 0 && !tightens) expect({ edit, lost }).toEqual('a new generation');
+          if (tightens) tally.cut++;
+          else tally.spared++;
+        });
       }),
       { numRuns: RUNS, seed: 13 },
     );
@@ -112,43 +96,26 @@ describe('the tables of all nodes', () => {
     const tally = { ahead: 0, without: 0 };
     fc.assert(
       fc.property(fc.noBias(clusters), clusters, fc.nat(), (first, second, salt) => {
-        const { program, cluster: written } = read(first);
-        const pool = read(second);
-        let now: Edited = { program, cluster: placed(written) };
-        const compilers = compiled(now.cluster, now.program);
-        for (const { desired } of compilers) {
-          desired.transaction();
-          desired.commit();
-        }
-        const roll = dice(salt);
-        for (let i = 0; i < 6; i++) {
-          const edit = usable(editOf(now, { ...pool, cluster: placed(pool.cluster) }, roll), now, i);
-          const next = edited(now, edit);
-          for (const compiler of compilers) {
-            const kernel = copyOf(compiler.desired.content());
-            if (edit.kind === 'policy') compiler.replacePolicy(edit.tier, edit.before, edit.after);
-            else compiler.replacePod(edit.before, edit.after);
-            compiler.settle();
-            const { ahead } = compiler.desired.transaction();
-            compiler.desired.commit();
-            tally[ahead === '' ? 'without' : 'ahead']++;
-            if (ahead === '') continue;
-            const before = letThrough(compiler, now.cluster, dice(salt), kernel);
-            for (const [, set = '', keys = ''] of ahead.matchAll(/^add element inet rampart (\w+) \{ (.*) \}$/gm)) {
-              const elements = kernel.sets.get(set)?.elements as Map<string, string> | undefined;
-              for (const key of keys.split(', ')) {
-                expect(compiler.desired.elements(set).has(key)).toBe(true);
-                elements?.set(key, '');
-              }
+        throughEdits(first, second, salt, (compiler, { before, apply }) => {
+          const kernel = copyOf(compiler.desired.content());
+          const { ahead } = apply();
+          tally[ahead === '' ? 'without' : 'ahead']++;
+          if (ahead === '') return;
+          const passed = letThrough(compiler, before.cluster, dice(salt), kernel);
+          for (const [, set = '', keys = ''] of ahead.matchAll(/^add element inet rampart (\w+) \{ (.*) \}$/gm)) {
+            const elements = kernel.sets.get(set)?.elements as Map<string, string> | undefined;
+            for (const key of keys.split(', ')) {
+              expect(compiler.desired.elements(set).has(key)).toBe(true);
+              elements?.set(key, '');
             }
-            expect(letThrough(compiler, now.cluster, dice(salt), kernel)).toEqual(before);
           }
-          now = next;
-        }
+          expect(letThrough(compiler, before.cluster, dice(salt), kernel)).toEqual(passed);
+        });
       }),
-      { numRuns: RUNS, seed: 14 },
+      // Ranges of known identities and subjects are rare: with fewer runs, elements that must not go ahead never come up.
+      { numRuns: 10 * RUNS, seed: 14 },
     );
-    expect(Math.min(tally.ahead, tally.without)).toBeGreaterThan(RUNS / 5);
+    expect(Math.min(tally.ahead, tally.without)).toBeGreaterThan(RUNS);
   });
 
   test('do so after any edits, told one by one', () => {
@@ -195,6 +162,48 @@ describe('the tables of all nodes', () => {
     expect(Math.min(tally.allowed, tally.denied)).toBeGreaterThan(RUNS * 10);
   });
 });
+
+interface Step {
+  readonly edit: Edit;
+  readonly before: Edited;
+  readonly after: Edited;
+  /** Tells the compiler of the edit; the kernel takes what comes of it. */
+  readonly apply: () => Transaction;
+}
+
+/** Takes the tables of all nodes of one cluster through six edits with parts of another one. */
+function throughEdits(
+  first: Parameters<typeof read>[0],
+  second: Parameters<typeof read>[0],
+  salt: number,
+  visit: (compiler: NodeCompiler, step: Step) => void,
+): void {
+  const { program, cluster: written } = read(first);
+  const pool = read(second);
+  let before: Edited = { program, cluster: placed(written) };
+  const compilers = compiled(before.cluster, before.program);
+  const committed = ({ desired }: NodeCompiler): Transaction => {
+    const transaction = desired.transaction();
+    desired.commit();
+    return transaction;
+  };
+  for (const compiler of compilers) committed(compiler);
+  const roll = dice(salt);
+  for (let i = 0; i < 6; i++) {
+    const edit = usable(editOf(before, { ...pool, cluster: placed(pool.cluster) }, roll), before, i);
+    const after = edited(before, edit);
+    for (const compiler of compilers) {
+      const apply = (): Transaction => {
+        if (edit.kind === 'policy') compiler.replacePolicy(edit.tier, edit.before, edit.after);
+        else compiler.replacePod(edit.before, edit.after);
+        compiler.settle();
+        return committed(compiler);
+      };
+      visit(compiler, { edit, before, after, apply });
+    }
+    before = after;
+  }
+}
 
 function copyOf(content: TableContent): TableContent {
   return {

@@ -53,6 +53,18 @@ describe('what goes ahead of a transaction', () => {
     );
   });
 
+  it('is nothing that overlaps with what is still there', () => {
+    const desired = settled();
+    desired.set('id4', '10.0.0.1', null);
+    desired.transaction();
+    desired.commit();
+    // Nobody has the identity any more; its elements go when it gets another meaning.
+    desired.set('range', '8000:3001 . 6 . 100-200', null);
+    desired.set('range', '8000:3001 . 6 . 100-300', '');
+    desired.set('range', '8000:3001 . 17 . 100-300', '');
+    expect(desired.transaction().ahead).toBe('add element inet rampart range { 8000:3001 . 17 . 100-300 }\n');
+  });
+
   it('knows what the kernel has and what is only wanted', () => {
     const desired = settled();
     // The number goes from one address to another in this change: the kernel still has it.

@@ -90,7 +90,12 @@ export function aheadText(wanted: TableContent, journal: Journal): string {
   const used = identitiesIn(wanted, journal, identities);
   const out: string[] = [];
   for (const [name, keys] of added) {
+    const leaving = new Set(
+      [...(journal.elements.get(name) ?? [])].flatMap(([key, found]) => (found === null ? [] : [withoutPorts(key)])),
+    );
     const early = keys.filter((key) => {
+      // What is still there may overlap with it.
+      if (leaving.has(withoutPorts(key))) return false;
       const { identity, subject } = numbersOf(key);
       const chain = `s_${subject}`;
       const isSubjectNew = journal.chains.has(chain) ? journal.chains.get(chain) === null : !wanted.chains.has(chain);
@@ -103,6 +108,10 @@ export function aheadText(wanted: TableContent, journal: Journal): string {
 
 function numbersOf(key: string): ReturnType<typeof parsePriority> {
   return parsePriority(key.slice(0, key.indexOf(' ')));
+}
+
+function withoutPorts(key: string): string {
+  return key.slice(0, key.lastIndexOf(' . '));
 }
 
 /** Which of some identities an address has in the kernel; anybody's is that of `*`. */
