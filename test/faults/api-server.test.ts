@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/manifest/object.ts';
 import { type AgentProcess, startAgent } from './agent-process.ts';
-import { type Cluster, guard, localPod, makeCluster, remotePods, tableOf, untilRight } from './cluster.ts';
+import { type Cluster, denial, guard, localPod, makeCluster, remotePods, tableOf, untilRight } from './cluster.ts';
 import { figures } from './figures.ts';
 import { makePlace, missingPlace, type Place, pause, type Traffic, underLoad, until } from './place.ts';
 import { CONNECT_PORT } from './pod-protocol.ts';
@@ -231,21 +231,6 @@ const DEFINITION: JsonObject = {
     versions: [{ name: 'v1alpha2', served: true, storage: true, subresources: { status: {} } }],
   },
 };
-
-/** Of the highest tier: nobody with this label reaches `server`. */
-function denial(app: string): JsonObject {
-  return {
-    apiVersion: 'policy.networking.k8s.io/v1alpha2',
-    kind: 'ClusterNetworkPolicy',
-    metadata: { name: 'denial' },
-    spec: {
-      tier: 'Admin',
-      priority: 10,
-      subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'server' } } } },
-      ingress: [{ action: 'Deny', from: [{ pods: { namespaceSelector: {}, podSelector: { matchLabels: { app } } } }] }],
-    },
-  };
-}
 
 type Stored = readonly [resource: string, namespace: string, name: string, object: JsonObject];
 

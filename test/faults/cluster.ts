@@ -78,6 +78,21 @@ export function guard(peer = 'friend', name = 'guard'): JsonObject {
   };
 }
 
+/** Of the highest tier: nobody with this label reaches `server`. */
+export function denial(app: string): JsonObject {
+  return {
+    apiVersion: 'policy.networking.k8s.io/v1alpha2',
+    kind: 'ClusterNetworkPolicy',
+    metadata: { name: 'denial' },
+    spec: {
+      tier: 'Admin',
+      priority: 10,
+      subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'server' } } } },
+      ingress: [{ action: 'Deny', from: [{ pods: { namespaceSelector: {}, podSelector: { matchLabels: { app } } } }] }],
+    },
+  };
+}
+
 /** Admits `count` blocks to `app: subject`, none of which touches the pods of a place. Other seeds, other blocks. */
 export function blockPolicy(name: string, subject: string, count: number, seed = 0): JsonObject {
   const from = Array.from({ length: count }, (_, i) => ({

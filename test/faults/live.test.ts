@@ -3,7 +3,17 @@ import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/manifest/object.ts';
 import { startAgent } from './agent-process.ts';
-import { blockPolicy, type Cluster, guard, localPod, makeCluster, remotePods, tableOf, untilRight } from './cluster.ts';
+import {
+  blockPolicy,
+  type Cluster,
+  denial,
+  guard,
+  localPod,
+  makeCluster,
+  remotePods,
+  tableOf,
+  untilRight,
+} from './cluster.ts';
 import { figures } from './figures.ts';
 import {
   arrivals,
@@ -257,7 +267,6 @@ describe.skipIf(missingPlace() !== null)('live connections', () => {
   );
 });
 
-/** Of the highest tier, and about nobody who is allowed anything. */
 /** Admits pods of a role to `other`. */
 function admitting(role: string): JsonObject {
   return {
@@ -268,20 +277,6 @@ function admitting(role: string): JsonObject {
       podSelector: { matchLabels: { app: 'other' } },
       policyTypes: ['Ingress'],
       ingress: [{ from: [{ podSelector: { matchLabels: { role } } }], ports: [{ port: 80 }] }],
-    },
-  };
-}
-
-function denial(app: string): JsonObject {
-  return {
-    apiVersion: 'policy.networking.k8s.io/v1alpha2',
-    kind: 'ClusterNetworkPolicy',
-    metadata: { name: 'denial' },
-    spec: {
-      tier: 'Admin',
-      priority: 10,
-      subject: { pods: { namespaceSelector: {}, podSelector: { matchLabels: { app: 'server' } } } },
-      ingress: [{ action: 'Deny', from: [{ pods: { namespaceSelector: {}, podSelector: { matchLabels: { app } } } }] }],
     },
   };
 }
