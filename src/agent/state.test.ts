@@ -388,9 +388,9 @@ describe('policies', () => {
   it('are known by the nodes that say to fail there, and by nothing else of their status', () => {
     const { state } = begun();
     const marked = (): string[] => [...state.markedPolicies()].map(([id, { marks }]) => `${id} ${marks.join()}`);
-    const withTypes = (...types: readonly unknown[]): JsonObject => ({
+    const withTypes = (...types: readonly (string | number)[]): JsonObject => ({
       ...cnp('guard', 'Admin'),
-      status: { conditions: types.map((type) => ({ type })) as unknown as JsonObject[] },
+      status: { conditions: types.map((type) => ({ type })) },
     });
     put(
       state,

@@ -3,7 +3,7 @@ import type { Answer } from '../io/kube-client.ts';
 import type { Json, JsonObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
 import type { ObjectRef } from '../model/origin.ts';
-import type { Log } from './log.ts';
+import { type Log, openLog } from './log.ts';
 import type { Committed } from './observer.ts';
 import type { PolicyObject } from './policy-table.ts';
 import { policyAnnouncer } from './status.ts';
@@ -16,13 +16,12 @@ interface Sent {
   readonly type: string | undefined;
 }
 
-const QUIET = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  level: 'info',
-} as unknown as Log;
+const QUIET = openLog('error', null, () => undefined);
+
+/** A log of which only the texts of warnings are kept. */
+function warnLog(warnings: string[]): Log {
+  return openLog('warn', null, (line) => warnings.push((JSON.parse(line) as { readonly msg: string }).msg));
+}
 
 function server(statuses: number[] = []): {
   readonly sent: Sent[];
@@ -196,7 +195,7 @@ describe('a policy that the kernel refuses', () => {
   it('is said once not to be sayable, where that is not permitted', async () => {
     const { sent, client } = server([403, 403, 403, 403]);
     const warnings: string[] = [];
-    const log = { ...QUIET, warn: (_: unknown, message: string) => warnings.push(message) } as unknown as Log;
+    const log = warnLog(warnings);
     const { observer } = announcer(client, 'n1', true, log);
     observer.policyFailed(GUARD, 'no');
     await vi.waitFor(() => expect(warnings).toHaveLength(2));
@@ -309,7 +308,7 @@ describe('the taint', () => {
     try {
       const { sent, client } = server(new Array<number>(200).fill(403));
       const warnings: string[] = [];
-      const log = { ...QUIET, warn: (_: unknown, message: string) => warnings.push(message) } as unknown as Log;
+      const log = warnLog(warnings);
       const taint = taintRemover(client, 'n1', 'k', log, () => 1);
       taint.ready();
       taint.seen(node(['k']));
