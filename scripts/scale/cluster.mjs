@@ -20,6 +20,8 @@ export const { values } = parseArgs({
     rate: { type: 'string', default: '50' },
     keep: { type: 'boolean', default: false },
     reuse: { type: 'boolean', default: false },
+    kwok: { type: 'boolean', default: false },
+    small: { type: 'boolean', default: false },
     follow: { type: 'boolean', default: false },
   },
 });
@@ -42,6 +44,9 @@ export const env = {
   RAMPART_KUBE_NET4: '10.186',
   ...process.env,
 };
+/** @param {number} i */
+export const nodeName = (i) => (values.kwok ? `kwok-${i}` : `node-${i}`);
+
 const state = join(cache, 'clusters', env.RAMPART_KUBE_NAME);
 export const kubeconfig = join(state, 'admin.kubeconfig');
 

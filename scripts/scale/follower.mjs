@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { openClient } from '../../src/io/kube-client.ts';
 import { connect } from '../../src/io/kubeconfig.ts';
 import { follow } from '../../src/io/watch.ts';
-import { cache, count, cpuMs, kubeconfig, memoryMb, run, top } from './cluster.mjs';
+import { cache, count, cpuMs, kubeconfig, memoryMb, nodeName, run, top } from './cluster.mjs';
 import { changePods } from './load.mjs';
 
 /** @typedef {import('../../src/io/kube-client.ts').KubeClient} KubeClient */
@@ -114,7 +114,7 @@ export async function agentOnce() {
     '--once',
     '--dry-run',
     '--node',
-    'node-0',
+    nodeName(0),
     '--kubeconfig',
     kubeconfig,
   ];
@@ -144,7 +144,7 @@ export async function agentSteady(client) {
       '--server',
       `unix://${socket}`,
       '--node',
-      'node-0',
+      nodeName(0),
       '--no-events',
       '--cni-cache',
       '',

@@ -1,7 +1,7 @@
 // What lists, changes and many followers cost the API server.
 // @ts-check
 import { setTimeout as sleep } from 'node:timers/promises';
-import { count, cpuMs, followers, open, pidOf, range, serverCost, serverMemory, tell } from './cluster.mjs';
+import { count, cpuMs, followers, nodeName, open, pidOf, range, serverCost, serverMemory, tell } from './cluster.mjs';
 import { patch, spaceOf } from './workload.mjs';
 
 /** @typedef {import('../../src/io/kube-client.ts').KubeClient} KubeClient */
@@ -18,7 +18,7 @@ const LISTS = [
   { name: 'metadata only', path: PODS, accept: METADATA, gzip: false },
   {
     name: 'own node only',
-    path: `${PODS}&fieldSelector=spec.nodeName%3Dnode-0`,
+    path: `${PODS}&fieldSelector=spec.nodeName%3D${nodeName(0)}`,
     accept: 'application/json',
     gzip: false,
   },

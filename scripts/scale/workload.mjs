@@ -1,7 +1,7 @@
 // What the simulated cluster consists of: pods of the size that charts give them, spread over workloads, namespaces and nodes.
 // @ts-check
 import { setTimeout as sleep } from 'node:timers/promises';
-import { count, pidOf, range, say, seconds } from './cluster.mjs';
+import { count, kube, nodeName, pidOf, range, say, seconds, values } from './cluster.mjs';
 
 /** @typedef {import('../../src/io/kube-client.ts').KubeClient} KubeClient */
 /** @typedef {import('../../src/manifest/object.ts').JsonObject} JsonObject */
@@ -22,6 +22,21 @@ export async function create(client, path, body) {
 }
 
 export const spaceOf = (/** @type {number} */ workload) => `space-${workload % count.namespaces}`;
+
+/** As few fields as a pod can do with. @param {string} name @param {number} workload @param {number} node @returns {JsonObject} */
+function smallPodOf(name, workload, node) {
+  const ports = [{ name: 'http', containerPort: 8080, protocol: 'TCP' }];
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { 'app.kubernetes.io/name': `app-${workload}` } },
+    spec: {
+      nodeName: nodeName(node),
+      automountServiceAccountToken: false,
+      containers: [{ name: 'server', image: 'simulated', ports }],
+    },
+  };
+}
 
 /** A pod as charts make them: about the size that pods have in production. @param {string} name @param {number} workload @param {number} node @returns {JsonObject} */
 export function podOf(name, workload, node) {
@@ -69,7 +84,7 @@ export function podOf(name, workload, node) {
       },
     },
     spec: {
-      nodeName: `node-${node}`,
+      nodeName: nodeName(node),
       serviceAccountName: 'default',
       securityContext: { runAsNonRoot: true, runAsUser: 10001, seccompProfile: { type: 'RuntimeDefault' } },
       containers: [container('server', 8080), container('sidecar', 9100)],
@@ -133,12 +148,13 @@ function statusOf(i) {
   };
 }
 
-/** Makes pod `i`, and says what its kubelet would say. @param {KubeClient} client @param {number} i */
+/** Makes pod `i`, and says what its kubelet would say; kwok says that itself. @param {KubeClient} client @param {number} i */
 async function runPod(client, i) {
   const workload = i % count.workloads;
   const path = `/api/v1/namespaces/${spaceOf(workload)}/pods`;
-  await create(client, path, podOf(`pod-${i}`, workload, i % count.nodes));
-  await patch(client, `${path}/pod-${i}/status`, { status: statusOf(i) });
+  const pod = values.small ? smallPodOf : podOf;
+  await create(client, path, pod(`pod-${i}`, workload, i % count.nodes));
+  if (!values.kwok) await patch(client, `${path}/pod-${i}/status`, { status: statusOf(i) });
 }
 
 /** @param {KubeClient} client @param {string} path @param {JsonObject} body */
@@ -153,9 +169,9 @@ function nodeOf(i) {
     apiVersion: 'v1',
     kind: 'Node',
     metadata: {
-      name: `node-${i}`,
+      name: nodeName(i),
       labels: {
-        'kubernetes.io/hostname': `node-${i}`,
+        'kubernetes.io/hostname': nodeName(i),
         'kubernetes.io/os': 'linux',
         'topology.kubernetes.io/zone': `zone-${i % 3}`,
       },
@@ -170,7 +186,7 @@ function nodeOf(i) {
   };
 }
 
-/** Simulated nodes and pods are objects alone, so that nothing moves but what is to be measured. @param {KubeClient} client */
+/** Simulated nodes and pods are objects alone, so that nothing moves but what is to be measured; kwok's nodes report to the server as kubelets do. @param {KubeClient} client */
 export async function fill(client) {
   const begun = Date.now();
   await inParallel(range(count.namespaces), (i) =>
@@ -185,14 +201,35 @@ export async function fill(client) {
     if (itemsOf(body).length >= count.namespaces + 4) break;
     await sleep(1000);
   }
+  if (values.kwok) kube('kwok', 'nodes', values.nodes);
   // It would take silent nodes for dead ones, and evict their pods.
   for (const name of ['kube-controller-manager', 'kube-scheduler']) process.kill(pidOf(name), 'SIGKILL');
-  await inParallel(range(count.nodes), (i) => create(client, '/api/v1/nodes', nodeOf(i)));
+  if (!values.kwok) await inParallel(range(count.nodes), (i) => create(client, '/api/v1/nodes', nodeOf(i)));
   await inParallel(range(count.policies), (i) =>
     create(client, `/apis/networking.k8s.io/v1/namespaces/${spaceOf(i)}/networkpolicies`, policyOf(i)),
   );
   await inParallel(range(count.pods), (i) => runPod(client, i));
+  if (values.kwok) {
+    say(`${count.pods} pods were made after ${seconds(begun)}`);
+    await untilAllRun(client);
+  }
   say(`${count.pods} pods run after ${seconds(begun)}`);
+}
+
+/** A sample first: the list of those that do not run yet is as long as that of all in the beginning. @param {KubeClient} client */
+async function untilAllRun(client) {
+  for (const i of range(100)) {
+    const at = Math.floor((i * count.pods) / 100);
+    const path = `/api/v1/namespaces/${spaceOf(at % count.workloads)}/pods/pod-${at}?resourceVersion=0`;
+    for (;;) {
+      const { body } = await client.get(path);
+      if (/** @type {{ status?: { phase?: string } } | null} */ (body)?.status?.phase === 'Running') break;
+      await sleep(1000);
+    }
+  }
+  const pending = '/api/v1/pods?resourceVersion=0&fieldSelector=status.phase%3DPending';
+  const metadata = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
+  while (itemsOf((await client.get(pending, metadata)).body).length > 0) await sleep(5000);
 }
 
 /** @param {unknown} body @returns {readonly JsonObject[]} */

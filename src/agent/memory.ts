@@ -29,5 +29,5 @@ export function giveMemoryBack(now: number): void {
   // The usual flavour leaves pages half full, and keeps those that it has emptied.
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   // From now on little changes: what is done with is collected before it has become a good part of the whole.
-  setFlagsFromString('--heap-growing-percent=20');
+  setFlagsFromString('--heap-growing-percent=10');
 }

@@ -7,20 +7,29 @@ import { type Labels, type Selector, selects } from '../model/selector.ts';
 
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 
-/** What matching needs of a cluster, indexed once. */
-export interface Facts {
-  readonly cluster: Cluster;
+/** What matching needs of a cluster, indexed once. It keeps nobody's pods alive. */
+export interface MatchFacts {
+  readonly cluster: Pick<Cluster, 'namespaces' | 'nodes'>;
   readonly nodes: ReadonlyMap<string, Node>;
   /** Nodes could not be read: any address may be a node's. */
   readonly nodesUnread: boolean;
 }
 
-export function factsOf(cluster: Cluster): Facts {
+/** The same, for who looks at the whole cluster. */
+export interface Facts extends MatchFacts {
+  readonly cluster: Cluster;
+}
+
+export function matchFactsOf({ namespaces, nodes, missing }: Cluster): MatchFacts {
   return {
-    cluster,
-    nodes: new Map(cluster.nodes.map((node) => [node.name, node])),
-    nodesUnread: cluster.missing.some((missing) => missing.resource === 'nodes'),
+    cluster: { namespaces, nodes },
+    nodes: new Map(nodes.map((node) => [node.name, node])),
+    nodesUnread: missing.some(({ resource }) => resource === 'nodes'),
   };
+}
+
+export function factsOf(cluster: Cluster): Facts {
+  return { ...matchFactsOf(cluster), cluster };
 }
 
 /** Whether the labels satisfy the selector, where only some labels may be known. */
@@ -69,7 +78,7 @@ export function matchNamespace(match: NamespaceMatch, namespace: Namespace, subj
 }
 
 /** The addresses that an endpoint may have in a family: all known ones, or `unknown`. */
-export function addressesOf(endpoint: Endpoint, family: Family, facts: Facts): readonly Ip[] | 'unknown' {
+export function addressesOf(endpoint: Endpoint, family: Family, facts: MatchFacts): readonly Ip[] | 'unknown' {
   const inFamily = (addresses: readonly Ip[]): readonly Ip[] | 'unknown' =>
     addresses.length === 0 ? 'unknown' : addresses.filter((address) => address.family === family);
   switch (endpoint.kind) {
@@ -88,7 +97,7 @@ export function addressesOf(endpoint: Endpoint, family: Family, facts: Facts): r
 }
 
 /** The node whose address an endpoint has: `null` for none, `unknown` where it has one that is not known. */
-export function nodeOf(endpoint: Endpoint, facts: Facts): Node | null | 'unknown' {
+export function nodeOf(endpoint: Endpoint, facts: MatchFacts): Node | null | 'unknown' {
   if (endpoint.kind === 'node') return endpoint.node;
   if (endpoint.kind === 'pod' && endpoint.pod.hostNetwork) {
     return (endpoint.pod.node === null ? undefined : facts.nodes.get(endpoint.pod.node)) ?? 'unknown';
@@ -97,7 +106,7 @@ export function nodeOf(endpoint: Endpoint, facts: Facts): Node | null | 'unknown
 }
 
 /** Whether the endpoint has the address of the node that `pod` runs on. */
-export function isOwnNode(endpoint: Endpoint, pod: Pod, facts: Facts): Truth {
+export function isOwnNode(endpoint: Endpoint, pod: Pod, facts: MatchFacts): Truth {
   if (endpoint.kind === 'external') return facts.nodesUnread ? 'maybe' : 'no';
   if (endpoint.kind === 'domain' || (endpoint.kind === 'pod' && !endpoint.pod.hostNetwork)) return 'no';
   const name = endpoint.kind === 'node' ? endpoint.node.name : endpoint.pod.node;
@@ -147,7 +156,7 @@ export function matchEndpoint(
   endpoint: Endpoint,
   family: Family,
   subject: Namespace | null,
-  facts: Facts,
+  facts: MatchFacts,
 ): Truth {
   switch (match.kind) {
     case 'anything':

@@ -8,7 +8,7 @@ import type { Pod } from '../model/cluster.ts';
 import type { Endpoint, Flow } from '../model/flow.ts';
 import type { Direction, Policy, PolicyProgram, Rule, Tier } from '../model/program.ts';
 import type { VerdictKind } from '../model/verdict.ts';
-import { addressesOf, type Facts, isOwnNode, matchEndpoint, matchTraffic } from './match.ts';
+import { addressesOf, isOwnNode, type MatchFacts, matchEndpoint, matchTraffic } from './match.ts';
 
 /** What may happen to a flow, over all values that unknown facts may have. */
 export interface Outcome {
@@ -29,7 +29,7 @@ export function verdictOf(outcome: Outcome): VerdictKind {
 }
 
 /** The families over which two endpoints can talk; both where addresses are unknown; empty if they have none in common. */
-export function familiesOf(flow: Flow, facts: Facts): readonly Family[] {
+export function familiesOf(flow: Flow, facts: MatchFacts): readonly Family[] {
   return FAMILIES.filter(
     (family) =>
       (flow.family === null || flow.family === family) &&
@@ -39,7 +39,7 @@ export function familiesOf(flow: Flow, facts: Facts): readonly Family[] {
 }
 
 /** Both ends together: allowed only if egress at the source and ingress at the destination allow it (S1.2). */
-export function referenceVerdict(program: PolicyProgram, flow: Flow, facts: Facts): VerdictKind {
+export function referenceVerdict(program: PolicyProgram, flow: Flow, facts: MatchFacts): VerdictKind {
   const families = familiesOf(flow, facts);
   if (families.length === 0) return 'undefined';
   return verdictOf(
@@ -59,7 +59,7 @@ export function referenceEnd(
   direction: Direction,
   flow: Flow,
   family: Family,
-  facts: Facts,
+  facts: MatchFacts,
 ): Outcome {
   const own = direction === 'egress' ? flow.source : flow.destination;
   const peer = direction === 'egress' ? flow.destination : flow.source;

@@ -50,7 +50,7 @@ export function newTally(): Tally {
 /** Reference against compiled, explanation and symbolic connectivity, for `count` flows of one cluster. */
 export function compareFlows(input: Input, roll: Dice, count: number, tally: Tally = newTally()): Agreement {
   const program = new CompiledProgram(input.program, input.cluster);
-  const { facts } = program;
+  const facts = factsOf(input.cluster);
   const prepared = prepareExplain(input.program, facts);
   const lookUp = pairLookUp(pairTable(program, input.cluster), input);
   const disagreements: string[] = [];

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { FAMILIES, parseIp } from '../../src/base/ip.ts';
 import { CompiledProgram } from '../../src/engine/compiled/compile.ts';
 import { exposure } from '../../src/engine/exposure.ts';
-import type { Facts } from '../../src/engine/match.ts';
+import type { MatchFacts } from '../../src/engine/match.ts';
 import { familiesOf, referenceEnd } from '../../src/engine/reference.ts';
 import { type ContainerPort, type Pod, workloadId } from '../../src/model/cluster.ts';
 import type { Endpoint, Flow } from '../../src/model/flow.ts';
@@ -45,7 +45,7 @@ function chosen(selector: LabelSelectorText, labels: Labels, subject: Labels): b
   return pairs && own && differs;
 }
 
-function isMember(peer: ExposurePeer, pod: Pod, facts: Facts, subject: Labels): boolean {
+function isMember(peer: ExposurePeer, pod: Pod, facts: MatchFacts, subject: Labels): boolean {
   if ('range' in peer) return false;
   if ('entireCluster' in peer) return true;
   const labels = facts.cluster.namespaces.get(pod.namespace)?.labels ?? new Map();

@@ -2,7 +2,7 @@ import { FAMILIES, type Family } from '../../base/ip.ts';
 import type { ContainerPort, Namespace, Node, Pod } from '../../model/cluster.ts';
 import type { Endpoint } from '../../model/flow.ts';
 import type { Labels } from '../../model/selector.ts';
-import { addressesOf, type Facts, nodeOf } from '../match.ts';
+import { addressesOf, type MatchFacts, nodeOf } from '../match.ts';
 import type { AddressPartition, GroupId } from './address-partition.ts';
 
 /** Endpoints that no policy of the program can tell apart. Pods in one class share namespace, labels, named ports and address groups. */
@@ -68,7 +68,7 @@ export class ClassTable {
   }
 
   /** The class of an endpoint, made if it is the first of its kind. */
-  classOf(endpoint: Endpoint, facts: Facts): number {
+  classOf(endpoint: Endpoint, facts: MatchFacts): number {
     switch (endpoint.kind) {
       case 'pod':
         return endpoint.pod.hostNetwork
@@ -114,7 +114,7 @@ export class ClassTable {
     this.#nodeClasses.clear();
   }
 
-  #podClass(pod: Pod, facts: Facts): number {
+  #podClass(pod: Pod, facts: MatchFacts): number {
     const groups = this.#groups({ kind: 'pod', pod }, facts);
     const labels = this.#labels.id(pod.labels);
     const profile = this.#ports.id(pod.ports);
@@ -133,7 +133,7 @@ export class ClassTable {
     }));
   }
 
-  #hostClass(kind: 'host' | 'node', endpoint: Endpoint, facts: Facts): number {
+  #hostClass(kind: 'host' | 'node', endpoint: Endpoint, facts: MatchFacts): number {
     const node = nodeOf(endpoint, facts);
     const groups = this.#groups(endpoint, facts);
     const name = node === null || node === 'unknown' ? '' : node.name;
@@ -145,7 +145,7 @@ export class ClassTable {
     }));
   }
 
-  #groups(endpoint: Endpoint, facts: Facts): EndpointClass['groups'] {
+  #groups(endpoint: Endpoint, facts: MatchFacts): EndpointClass['groups'] {
     const inFamily = (family: Family): readonly GroupId[] | 'unknown' => {
       const addresses = addressesOf(endpoint, family, facts);
       if (addresses === 'unknown') return 'unknown';

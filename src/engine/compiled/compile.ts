@@ -5,7 +5,7 @@ import type { Cluster, Namespace, Pod } from '../../model/cluster.ts';
 import type { Endpoint } from '../../model/flow.ts';
 import type { EndpointMatch } from '../../model/match.ts';
 import type { Action, Direction, Policy, PolicyProgram, Rule, Tier } from '../../model/program.ts';
-import { type Facts, factsOf } from '../match.ts';
+import { type MatchFacts, matchFactsOf } from '../match.ts';
 import { AddressPartition } from './address-partition.ts';
 import { ClassTable, type EndpointClass } from './classes.ts';
 import { OutcomeCache } from './outcome-cache.ts';
@@ -73,7 +73,7 @@ export class CompiledProgram {
   readonly partition: AddressPartition = new AddressPartition();
   readonly classes: ClassTable;
   readonly predicates: PredicateTable;
-  #facts: Facts;
+  #facts: MatchFacts;
   readonly #ties: 'undefined' | 'by-name';
   #tiers: readonly Tier[];
   readonly #policies = new Map<string, CompiledPolicy>();
@@ -99,7 +99,7 @@ export class CompiledProgram {
   constructor(program: PolicyProgram, cluster: Cluster, options: CompileOptions = {}) {
     this.traffic = options.traffic ?? new TrafficTable();
     this.#ties = options.ties ?? 'undefined';
-    this.#facts = factsOf(cluster);
+    this.#facts = matchFactsOf(cluster);
     this.#tiers = program.tiers;
     this.classes = new ClassTable(this.partition, (added) => this.#onNewClass(added));
     this.predicates = new PredicateTable(this.#facts, this.classes, this.partition);
@@ -116,7 +116,7 @@ export class CompiledProgram {
     this.#prepareAll();
   }
 
-  get facts(): Facts {
+  get facts(): MatchFacts {
     return this.#facts;
   }
 

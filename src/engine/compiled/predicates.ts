@@ -3,7 +3,7 @@ import type { Truth } from '../../base/truth.ts';
 import type { Namespace } from '../../model/cluster.ts';
 import type { EndpointMatch, NamespaceMatch } from '../../model/match.ts';
 import { selectorKey, selects } from '../../model/selector.ts';
-import { type Facts, matchDomain, matchEndpoint, matchNamespace, matchUnknownAddress } from '../match.ts';
+import { type MatchFacts, matchDomain, matchEndpoint, matchNamespace, matchUnknownAddress } from '../match.ts';
 import type { AddressPartition } from './address-partition.ts';
 import { ClassSet } from './class-set.ts';
 import type { ClassTable, EndpointClass } from './classes.ts';
@@ -43,11 +43,11 @@ export class PredicateTable {
   readonly #byNamespace = new Map<string, Set<Predicate>>();
   /** All others that are not universal. */
   readonly #wide = new Set<Predicate>();
-  readonly #facts: Facts;
+  readonly #facts: MatchFacts;
   readonly #classes: ClassTable;
   readonly #partition: AddressPartition;
 
-  constructor(facts: Facts, classes: ClassTable, partition: AddressPartition) {
+  constructor(facts: MatchFacts, classes: ClassTable, partition: AddressPartition) {
     this.#facts = facts;
     this.#classes = classes;
     this.#partition = partition;

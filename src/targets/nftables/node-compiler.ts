@@ -45,7 +45,9 @@ export class NodeCompiler {
   readonly desired: DesiredTable;
   readonly node: string;
   #program: CompiledProgram | null = null;
-  #cluster: Cluster | null = null;
+  /** Of the cluster that was loaded last: pods come and go after that, and whoever keeps the list of them keeps them all. */
+  #namespaces = new Map<string, Namespace>();
+  #nodes: readonly Node[] = [];
   /** Kept, so that what slots said can be compared with what they say after a new start. */
   readonly #traffic = new TrafficTable();
   /** What classes of pods may say to themselves, by what decides about it. */
@@ -81,8 +83,10 @@ export class NodeCompiler {
     this.work.loads++;
     this.#bulk = 0;
     this.#localsChanged = true;
-    this.#cluster = cluster;
-    this.#program = new CompiledProgram(program, cluster, { traffic: this.#traffic, ties: 'by-name' });
+    this.#namespaces = new Map(cluster.namespaces);
+    this.#nodes = cluster.nodes;
+    const own = { ...cluster, namespaces: this.#namespaces };
+    this.#program = new CompiledProgram(program, own, { traffic: this.#traffic, ties: 'by-name' });
     this.#selves.clear();
     this.#slots.restart(this.#program);
     this.#identities.restart();
@@ -98,7 +102,7 @@ export class NodeCompiler {
 
   /** Makes a namespace known that no pod or policy was in before. */
   addNamespace(namespace: Namespace): void {
-    (this.#cluster?.namespaces as Map<string, Namespace> | undefined)?.set(namespace.name, namespace);
+    this.#namespaces.set(namespace.name, namespace);
   }
 
   /** Adds, replaces or removes one pod; its namespace must be known. */
@@ -317,7 +321,7 @@ export class NodeCompiler {
     const wanted = new Map<string, Map<string, string>>();
     for (const name of NAMES) for (const family of [4, 6]) wanted.set(`${name}${family}`, new Map());
     if (this.desired.options.refuseEncapsulation) {
-      for (const ip of this.#cluster?.nodes.flatMap((node) => node.addresses) ?? []) {
+      for (const ip of this.#nodes.flatMap((node) => node.addresses)) {
         wanted.get(`in${ip.family}`)?.set(addressText(ip), `jump to_node${ip.family}`);
       }
     }
