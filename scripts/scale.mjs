@@ -1,5 +1,6 @@
 // What a large cluster costs agents and the API server: `npm run scale [-- --nodes 1000 --pods 10000 --followers 0,1,10,30,100 --seconds 30 --rate 50]`.
-// A real control plane with simulated nodes and pods; docs/design/scale.md says what the figures mean. `--keep` leaves the cluster, `--reuse` takes one that was left.
+// A real control plane with simulated nodes and pods; docs/design/scale.md says what the figures mean. `--kwok` has kwok run the pods, `--small` gives
+// them few fields, so that 100,000 fit into 16 GiB; `--keep` leaves the cluster, `--reuse` takes one that was left.
 // @ts-check
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

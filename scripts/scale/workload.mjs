@@ -186,7 +186,7 @@ function nodeOf(i) {
   };
 }
 
-/** Simulated nodes and pods are objects alone, so that nothing moves but what is to be measured; kwok's nodes report to the server as kubelets do. @param {KubeClient} client */
+/** Simulated nodes and pods are objects alone, so that nothing moves but what is to be measured; with kwok it says what kubelets would say. @param {KubeClient} client */
 export async function fill(client) {
   const begun = Date.now();
   await inParallel(range(count.namespaces), (i) =>
