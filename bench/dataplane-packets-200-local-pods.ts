@@ -1,80 +1,15 @@
 /** What rulesets cost the packets of a node: new flows, new connections, established ones; all against conntrack alone. */
-import { type Box, inBox, noBox } from './dataplane/box.ts';
-import { type Load, loadIn, noLoad } from './dataplane/load.ts';
+import { inBox, noBox } from './dataplane/box.ts';
+import { loadIn, noLoad } from './dataplane/load.ts';
+import { check, install, QUESTIONS, type Question, type Ruleset, type Scale, TCP } from './dataplane/questions.ts';
 import { compiled } from './dataplane/rampart.ts';
 import { byAddress, CONNTRACK_ONLY, linear } from './dataplane/rulesets.ts';
-import { deniedPairs, localAddresses, localPairs, type Pair, type Shape, SIDES, shapeOf } from './dataplane/shape.ts';
+import { localAddresses, localPairs, type Shape, SIDES, shapeOf } from './dataplane/shape.ts';
 import { type BenchCase, type Measurement, median, runAlone } from './suite/measure.ts';
 import { inScratchMeanwhile } from './suite/program.ts';
 
-const TCP = 8080;
-const STREAM = 9090;
-const UDP = 9000;
-/** Packets whose flows the node has seen before, and still takes for new: nothing ever comes back. */
-const REPEATED_TUPLES = 2000;
+/** With ten thousand rules of its own sort nft needs many minutes: `dataplane/linear-10k-rules.ts` has the patience. */
 const MOST_LINEAR = 1000;
-const ANY_TUPLES = 100_000_000;
-
-interface Ruleset {
-  readonly name: string;
-  readonly text: string;
-  /** Whether it knows policies. */
-  readonly filters: boolean;
-}
-
-interface Scale {
-  readonly packets: number;
-  readonly milliseconds: number;
-  readonly seconds: number;
-}
-
-interface Question {
-  readonly what: string;
-  readonly digits: number;
-  readonly unit: string;
-  readonly target: number | null;
-  ask(load: Load, pairs: readonly Pair[], scale: Scale, round: number): number | Promise<number>;
-}
-
-const QUESTIONS: readonly Question[] = [
-  {
-    what: 'one-way UDP, the same flows again and again',
-    digits: 0,
-    unit: 'packets/s',
-    target: 0.79,
-    ask: (load, pairs, { packets }) =>
-      all(packets, load.packets({ pairs, port: UDP, tuples: REPEATED_TUPLES, first: 0, count: packets })),
-  },
-  {
-    what: 'UDP, every packet a new flow',
-    digits: 0,
-    unit: 'packets/s',
-    target: 0.79,
-    ask: (load, pairs, { packets }, round) =>
-      all(packets, load.packets({ pairs, port: UDP, tuples: ANY_TUPLES, first: round * packets, count: packets })),
-  },
-  {
-    what: 'TCP connections, opened and reset',
-    digits: 0,
-    unit: 'connections/s',
-    target: 0.95,
-    ask: (load, pairs, { milliseconds }) => load.connections({ pairs, milliseconds }).perCpuSecond,
-  },
-  {
-    what: 'one established TCP connection',
-    digits: 1,
-    unit: 'Gbit/s',
-    target: 0.97,
-    ask: (load, pairs, { seconds }) => load.throughput({ pair: middleOf(pairs), port: STREAM, seconds, mss: null }),
-  },
-  {
-    what: 'one established TCP connection, segments of 536 bytes',
-    digits: 2,
-    unit: 'Gbit/s',
-    target: 0.97,
-    ask: (load, pairs, { seconds }) => load.throughput({ pair: middleOf(pairs), port: STREAM, seconds, mss: 536 }),
-  },
-];
 
 export const benchCase: BenchCase = {
   name: 'dataplane-packets-200-local-pods',
@@ -114,7 +49,6 @@ async function measureShape(
   const rulesets: readonly Ruleset[] = [
     { name: 'conntrack only', text: CONNTRACK_ONLY, filters: false },
     { name: 'no ruleset', text: '', filters: false },
-    // With ten thousand rules of its own sort nft has not loaded it after three minutes.
     ...(rules > MOST_LINEAR ? [] : [{ name: 'linear', text: linear(shape), filters: true }]),
     { name: 'by address', text: byAddress(shape), filters: true },
     { name: 'rampart', text: compiler.desired.transaction().text, filters: true },
@@ -127,7 +61,10 @@ async function measureShape(
     inBox({ networks: SIDES, addresses: localAddresses(shape) }, async (box) => {
       const load = await loadIn(box, scratch, TCP);
       for (let round = 0; round < runs; round++) {
-        if (round === 0) for (const ruleset of rulesets) check(box, load, ruleset, shape, pairs);
+        for (const ruleset of round === 0 ? rulesets : []) {
+          install(box, ruleset);
+          check(load, ruleset, shape, pairs);
+        }
         // Rulesets are compared with each other: they take turns as quickly as they can, since the machine's mood changes.
         for (const question of questions) {
           for (const ruleset of rulesets) {
@@ -155,42 +92,6 @@ async function measureShape(
       };
     });
   });
-}
-
-function install(box: Box, { text }: Ruleset): void {
-  box.run('node', ['nft', 'flush', 'ruleset']);
-  if (text !== '') box.run('node', ['nft', '-f', '-'], text);
-  box.run('node', ['conntrack', '-F']);
-}
-
-/** A ruleset that lets nothing through, or all, would be fast. */
-function check(box: Box, load: Load, ruleset: Ruleset, shape: Shape, pairs: readonly Pair[]): void {
-  const { name, filters } = ruleset;
-  const sent = 100;
-  install(box, ruleset);
-  for (const [which, wanted] of [
-    [pairs, sent],
-    [deniedPairs(shape), filters ? 0 : sent],
-  ] as const) {
-    const { count } = load.packets({ pairs: which, port: UDP, tuples: sent, first: 0, count: sent });
-    if (count !== wanted) throw new Error(`${name}: ${count} of ${sent} packets arrived, not ${wanted}`);
-  }
-}
-
-/**
- * By the sender's processor time: packets are forwarded in its context up to the counter at their end, so that this is
- * what they cost, and others on the machine disturb it least.
- */
-function all(sent: number, { count, perCpuSecond }: { readonly count: number; readonly perCpuSecond: number }): number {
-  if (count !== sent) throw new Error(`${count} of ${sent} packets arrived`);
-  return perCpuSecond;
-}
-
-/** Neither the best nor the worst for who looks at one pod after the other. */
-function middleOf(pairs: readonly Pair[]): Pair {
-  const pair = pairs[pairs.length >> 1];
-  if (pair === undefined) throw new Error('no two pods of the node may talk');
-  return pair;
 }
 
 if (import.meta.main) await runAlone(benchCase, import.meta.url);

@@ -108,7 +108,8 @@ function wire(names: Readonly<Record<Room, string>>, { addresses, networks }: Wi
   runIn(names.node, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
 }
 
-const MOST_MS = 180_000;
+/** A ruleset of ten thousand rules that were written one by one takes `nft` most of it. */
+const MOST_MS = 1_800_000;
 
 function runIn(namespace: string, argv: readonly string[], input?: string): string {
   const options: SpawnSyncOptionsWithStringEncoding = { encoding: 'utf8', timeout: MOST_MS, maxBuffer: 1 << 28 };
