@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Cidr, formatCidr, parseCidr } from '../base/ip.ts';
 import { interner } from '../cluster/intern.ts';
-import { IoError } from '../io/io-error.ts';
+import { IoError, reasonOf } from '../io/io-error.ts';
 import { isFault, type Kernel } from '../io/kernel.ts';
 import { isObject, messageOf, objectsOf, openClient } from '../io/kube-client.ts';
 import { connect } from '../io/kubeconfig.ts';
@@ -12,6 +14,7 @@ import type { PolicyProgram } from '../model/program.ts';
 import type { DesiredTable } from '../targets/nftables/desired.ts';
 import { NodeCompiler } from '../targets/nftables/node-compiler.ts';
 import { parseTable } from '../targets/nftables/parse.ts';
+import { conditionsLeft, type TakenBack, takeBackConditions } from './conditions.ts';
 import { anyGeneration, layoutOf } from './config.ts';
 import { kubeObject, seenNode } from './objects.ts';
 import { type Finding, gatherFacts, judge, type Mended, mendBridges } from './preflight.ts';
@@ -104,18 +107,69 @@ async function bring(kernel: Kernel, config: Config, wanted: Wanted): Promise<nu
   throw new IoError('tool-failed', again.message);
 }
 
-/** Removes the table; the answer tells whether there was one. Throws {@link IoError}. */
-export async function cleanUp(config: Config): Promise<boolean> {
+/** What `cleanUp` has come to. */
+export interface CleanedUp {
+  /** Whether there was a table. */
+  readonly table: boolean;
+  readonly conditions: TakenBack;
+  /** What to do about conditions that may be left. */
+  readonly help: string;
+}
+
+/** So long an API server may keep waiting who takes the agent off a node. */
+const PATIENCE_MS = 5000;
+
+/**
+ * Removes the table, then what agents have said of policies for this node, as far as an API server lets us. Throws
+ * {@link IoError} where the table cannot be removed.
+ */
+export async function cleanUp(config: Config, env: NodeJS.ProcessEnv): Promise<CleanedUp> {
   const lock = await lockNamespace(lockName(config));
   try {
-    const kernel = kernelOf(config);
-    const fault = await kernel.apply(`delete table inet ${config.table}\n`);
-    if (fault === null) return true;
-    if (fault.kind === 'refused' && /No such file or directory/.test(fault.message)) return false;
-    throw new IoError('tool-failed', fault.message);
+    const table = await removeTable(config);
+    const conditions = await takeBack(config, env);
+    return { table, conditions, help: config.node === null ? NAME_IT : ASK_AGAIN };
   } finally {
     await lock.release();
   }
+}
+
+const NAME_IT = 'pass --node NAME, as `kubectl get nodes` lists it, or set RAMPART_AGENT_NODE';
+const ASK_AGAIN =
+  'run it again where the API server answers, and lets policies be listed and their status be patched; agents of other nodes take back minutes later what was said for a Node that is deleted';
+
+async function removeTable(config: Config): Promise<boolean> {
+  const fault = await kernelOf(config).apply(`delete table inet ${config.table}\n`);
+  if (fault === null) return true;
+  if (fault.kind === 'refused' && /No such file or directory/.test(fault.message)) return false;
+  throw new IoError('tool-failed', fault.message);
+}
+
+async function takeBack(config: Config, env: NodeJS.ProcessEnv): Promise<TakenBack> {
+  if (!namesCluster(config, env)) return { policies: [], problems: [] };
+  const { node } = config;
+  if (node === null) {
+    const problem = 'conditions on policies may still be there: it is not said which node this is';
+    return { policies: [], problems: [problem] };
+  }
+  try {
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const client = openClient(await connect(choiceOf(config), env), { signal });
+    try {
+      return await takeBackConditions(client, node);
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    return { policies: [], problems: [conditionsLeft(node, ['policies'], reasonOf(error))] };
+  }
+}
+
+/** Whether anything says that there is a cluster: where nothing does, nothing was said in one. */
+function namesCluster({ kubeconfig, context, server }: Config, env: NodeJS.ProcessEnv): boolean {
+  const named = [kubeconfig, context, server, env.KUBECONFIG, env.KUBERNETES_SERVICE_HOST];
+  const home = env.HOME ?? '';
+  return named.some((each) => (each ?? '') !== '') || (home !== '' && existsSync(join(home, '.kube', 'config')));
 }
 
 /** Looks whether policies can be enforced here; changes nothing. */

@@ -94,6 +94,7 @@ export async function runAgent(options: RunOptions): Promise<void> {
       enabled: config.events,
       find: (id) => state.policyObject(id),
       marked: () => state.markedPolicies(),
+      gone: (name) => state.nodeIsGone(name),
       spreadMs: () => Math.min(60 * state.counts().nodes, 60_000),
     });
     closers.push(() => announcer.stop());

@@ -330,6 +330,26 @@ describe('namespaces', () => {
 });
 
 describe('nodes', () => {
+  it('are gone once they are not listed, and not when they cannot be decoded', () => {
+    const state = agentState({ node: 'n1' });
+    const gone = (): string[] => ['n1', 'n2', 'n3'].filter((name) => state.nodeIsGone(name));
+    expect(gone()).toEqual([]);
+    const odd: JsonObject = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n2' }, spec: { podCIDRs: 5 } };
+    state.take({ kind: 'listed', resource: 'nodes', objects: [node('n1'), odd] });
+    expect([state.counts().nodes, gone()]).toEqual([1, ['n3']]);
+    put(state, 'nodes', node('n3'));
+    put(state, 'nodes', { ...odd, metadata: { name: 'n3' } });
+    expect(gone()).toEqual([]);
+    state.take({ kind: 'removed', resource: 'nodes', object: odd });
+    expect(gone()).toEqual(['n2']);
+    state.take({ kind: 'unreadable', resource: 'nodes', reason: 'no' });
+    expect(gone()).toEqual([]);
+    state.take({ kind: 'listed', resource: 'nodes', objects: [] });
+    expect(gone()).toEqual(['n1', 'n2', 'n3']);
+    state.take({ kind: 'absent', resource: 'nodes' });
+    expect(gone()).toEqual([]);
+  });
+
   it('cost nothing with every heartbeat', () => {
     const { state } = begun({ nodes: [node('n1', { beat: '1' }), node('n2', { address: '192.168.0.2' })] });
     expect(put(state, 'nodes', node('n1', { beat: '2' }))).toBe(false);

@@ -87,6 +87,8 @@ export interface AgentState {
   policyObject(id: string): PolicyObject | null;
   /** The policies that nodes say to fail there, by id. */
   markedPolicies(): ReadonlyMap<string, PolicyObject>;
+  /** Whether the API server lists no such node; `false` as long as that is not known. */
+  nodeIsGone(name: string): boolean;
   /** Of every policy that was given out. */
   policyIds(): readonly string[];
   counts(): Readonly<Record<'pods' | 'namespaces' | 'nodes' | 'policies', number>>;
@@ -117,6 +119,8 @@ export function agentState(options: StateOptions): AgentState {
   /** Namespaces that are gone since the last batch; their pods may be as well. */
   const removed = new Set<string>();
   const nodes = new Map<string, SeenNode>();
+  /** Nodes that are there, and cannot be decoded. */
+  const obscure = new Set<string>();
   const standings = new Map<WatchedResource, Standing>(WATCHED.map((resource) => [resource, { kind: 'waiting' }]));
   const reload = new Set<ReloadReason>(['first']);
   let notices: Notice[] = [];
@@ -158,8 +162,11 @@ export function agentState(options: StateOptions): AgentState {
     const diagnostics: Diagnostic[] = [];
     const next = seenNode(sharing(), object, diagnostics);
     note(object, diagnostics);
-    if (next === null) removeNode(object.ref.name);
-    else {
+    if (next === null) {
+      removeNode(object.ref.name);
+      obscure.add(object.ref.name);
+    } else {
+      obscure.delete(object.ref.name);
       const before = nodes.get(object.ref.name);
       if (before !== undefined && sameNode(before, next)) return;
       nodes.set(object.ref.name, next);
@@ -169,6 +176,7 @@ export function agentState(options: StateOptions): AgentState {
   }
 
   function removeNode(name: string): void {
+    obscure.delete(name);
     if (nodes.delete(name)) reload.add('nodes');
   }
 
@@ -228,7 +236,7 @@ export function agentState(options: StateOptions): AgentState {
     else if (resource === 'namespaces') {
       for (const name of [...namespaces.keys()]) if (!keys.has(name)) removeNamespace(name);
     } else if (resource === 'nodes') {
-      for (const name of [...nodes.keys()]) if (!keys.has(name)) removeNode(name);
+      for (const name of [...nodes.keys(), ...obscure]) if (!keys.has(name)) removeNode(name);
     } else policies.keep(POLICY_KIND[resource] ?? resource, keys, notices);
   }
 
@@ -378,6 +386,7 @@ export function agentState(options: StateOptions): AgentState {
     podRanges: () => ranges,
     policyObject: (id) => policies.objectOf(id),
     markedPolicies: () => policies.marked(),
+    nodeIsGone: (name) => standings.get('nodes')?.kind === 'listed' && !nodes.has(name) && !obscure.has(name),
     policyIds: () => policies.given().map(({ policy }) => policy.id),
     counts: () => ({ pods: pods.size(), namespaces: namespaces.size, nodes: nodes.size, policies: policies.size() }),
   };

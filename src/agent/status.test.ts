@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Answer } from '../io/kube-client.ts';
 import type { Json, JsonObject } from '../manifest/object.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
@@ -6,6 +6,7 @@ import type { ObjectRef } from '../model/origin.ts';
 import { type Log, openLog } from './log.ts';
 import type { Committed } from './observer.ts';
 import type { PolicyObject } from './policy-table.ts';
+import { agentState } from './state.ts';
 import { policyAnnouncer } from './status.ts';
 import { taintRemover } from './taint.ts';
 
@@ -23,14 +24,27 @@ function warnLog(warnings: string[]): Log {
   return openLog('warn', null, (line) => warnings.push((JSON.parse(line) as { readonly msg: string }).msg));
 }
 
-function server(statuses: number[] = []): {
+function server(
+  statuses: number[] = [],
+  nodes: (path: string) => Answer = () => ({ status: 200, body: { items: [] } }),
+): {
   readonly sent: Sent[];
-  readonly client: { send(method: string, path: string, body?: Json, type?: string): Promise<Answer> };
+  readonly asked: string[];
+  readonly client: {
+    get(path: string): Promise<Answer>;
+    send(method: string, path: string, body?: Json, type?: string): Promise<Answer>;
+  };
 } {
   const sent: Sent[] = [];
+  const asked: string[] = [];
   return {
     sent,
+    asked,
     client: {
+      get: async (path) => {
+        asked.push(path);
+        return nodes(path);
+      },
       send: async (method, path, body, type) => {
         sent.push({ method, path, body: body as JsonObject, type });
         return { status: statuses.shift() ?? 200, body: { message: 'refused' } };
@@ -79,6 +93,7 @@ function announcer(
   node = 'n1',
   enabled = true,
   log = QUIET,
+  more: { readonly gone?: (node: string) => boolean; readonly random?: () => number } = {},
 ): ReturnType<typeof policyAnnouncer> {
   return policyAnnouncer({
     client,
@@ -87,8 +102,10 @@ function announcer(
     enabled,
     find: (id) => OBJECTS.get(id) ?? null,
     marked: () => new Map([...OBJECTS].filter(([, { marks }]) => marks.length > 0)),
+    gone: () => false,
     random: () => 0,
     spreadMs: () => 10,
+    ...more,
   });
 }
 
@@ -192,6 +209,22 @@ describe('a policy that the kernel refuses', () => {
     setMarks([]);
   });
 
+  it('loses the condition of an agent that has ended since when it fails first, and is healed then', async () => {
+    const { sent, client } = server();
+    const { observer } = announcer(client);
+    const others = ['n2', 'n3', 'n4', 'n5', 'n6', 'n7', 'n8'];
+    setMarks(['n1', ...others]);
+    observer.committed(COMMITTED);
+    observer.policyFailed(GUARD, 'no');
+    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    observer.policyHealed(GUARD);
+    observer.committed(COMMITTED);
+    await vi.waitFor(() => expect(sent).toHaveLength(2));
+    expect(sent[1]).toMatchObject({ method: 'PATCH', body: { status: { conditions: [] } } });
+    setMarks([]);
+  });
+
   it('is said once not to be sayable, where that is not permitted', async () => {
     const { sent, client } = server([403, 403, 403, 403]);
     const warnings: string[] = [];
@@ -235,6 +268,142 @@ describe('a policy that the kernel refuses', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(sent.length).toBe(10);
     stop();
+  });
+});
+
+describe('conditions of nodes that are gone', () => {
+  const MINUTE = 60_000;
+  let absent = new Set<string>();
+  const gone = (name: string): boolean => absent.has(name);
+  beforeEach(() => {
+    vi.useFakeTimers();
+    absent = new Set(['n7']);
+    setMarks(['n7', 'n8']);
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    setMarks([]);
+  });
+
+  it('are taken back after five to ten minutes, in the name of their nodes, and no others', async () => {
+    for (const [random, ms] of [
+      [0, 5 * MINUTE],
+      [1, 10 * MINUTE],
+    ] as const) {
+      const { sent, asked, client } = server();
+      const { observer, stop } = announcer(client, 'n1', true, QUIET, { gone, random: () => random });
+      observer.committed(COMMITTED);
+      await vi.advanceTimersByTimeAsync(ms / 2);
+      observer.committed(COMMITTED);
+      await vi.advanceTimersByTimeAsync(ms / 2 - 1);
+      expect([asked, sent]).toEqual([[], []]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(asked).toEqual(['/api/v1/nodes?fieldSelector=metadata.name%3Dn7']);
+      expect(sent).toMatchObject([
+        {
+          method: 'PATCH',
+          path: '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies/guard/status?fieldManager=rampart-agent-n7&force=true',
+          body: { metadata: { name: 'guard' }, status: { conditions: [] } },
+        },
+      ]);
+      // The answer has been given, whether or not it has been told of yet.
+      observer.committed(COMMITTED);
+      await vi.advanceTimersByTimeAsync(20 * MINUTE);
+      expect(sent).toHaveLength(1);
+      stop();
+    }
+  });
+
+  it('are left to the agent that has taken them back meanwhile', async () => {
+    const { sent, asked, client } = server();
+    announcer(client, 'n1', true, QUIET, { gone }).observer.committed(COMMITTED);
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    setMarks(['n8']);
+    await vi.advanceTimersByTimeAsync(20 * MINUTE);
+    expect([asked, sent]).toEqual([[], []]);
+  });
+
+  it('stay where the node comes back, and go when it is gone again', async () => {
+    const { sent, asked, client } = server();
+    const { observer } = announcer(client, 'n1', true, QUIET, { gone });
+    observer.committed(COMMITTED);
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    absent.clear();
+    await vi.advanceTimersByTimeAsync(20 * MINUTE);
+    observer.committed(COMMITTED);
+    await vi.advanceTimersByTimeAsync(20 * MINUTE);
+    expect([asked, sent]).toEqual([[], []]);
+    absent.add('n7');
+    observer.committed(COMMITTED);
+    await vi.advanceTimersByTimeAsync(5 * MINUTE);
+    expect(sent).toHaveLength(1);
+  });
+
+  it.each([
+    ['says that the node is there', { status: 200, body: { items: [{ metadata: { name: 'n7' } }] } }],
+    ['does not let nodes be read', { status: 403, body: { items: [] } }],
+    ['gives no list', { status: 200, body: {} }],
+    ['does not answer', null],
+  ] as const)('stay where the API server %s; it is asked again later', async (_, first) => {
+    const answers: (Answer | null)[] = [first, { status: 200, body: { items: [] } }];
+    const { sent, asked, client } = server([], () => {
+      const next = answers.shift() ?? null;
+      if (next === null) throw new Error('no answer');
+      return next;
+    });
+    const { observer } = announcer(client, 'n1', true, QUIET, { gone });
+    observer.committed(COMMITTED);
+    await vi.advanceTimersByTimeAsync(20 * MINUTE);
+    expect([asked.length, sent]).toEqual([1, []]);
+    observer.committed(COMMITTED);
+    await vi.advanceTimersByTimeAsync(5 * MINUTE);
+    expect([asked.length, sent.length]).toEqual([2, 1]);
+  });
+
+  it('stay as long as it is not known which nodes there are', async () => {
+    const { sent, asked, client } = server();
+    const state = agentState({ node: 'n1' });
+    const { observer } = announcer(client, 'n1', true, QUIET, { gone: (name) => state.nodeIsGone(name) });
+    const listed = (...names: readonly string[]): void => {
+      const objects = names.map((name) => ({ metadata: { name } }));
+      state.take({ kind: 'listed', resource: 'nodes', objects });
+    };
+    const asks = async (): Promise<number> => {
+      observer.committed(COMMITTED);
+      await vi.advanceTimersByTimeAsync(20 * MINUTE);
+      return asked.length + sent.length;
+    };
+    expect(await asks()).toBe(0);
+    state.take({ kind: 'unreadable', resource: 'nodes', reason: 'no' });
+    expect(await asks()).toBe(0);
+    state.take({ kind: 'absent', resource: 'nodes' });
+    expect(await asks()).toBe(0);
+    listed('n1', 'n7', 'n8');
+    expect(await asks()).toBe(0);
+    listed('n1', 'n8');
+    state.take({ kind: 'unreadable', resource: 'nodes', reason: 'no' });
+    expect(await asks()).toBe(0);
+    listed('n1', 'n8');
+    expect(await asks()).toBe(2);
+    expect(sent[0]?.path).toContain('rampart-agent-n7');
+  });
+
+  it('are not counted among those that speak for the rest', async () => {
+    const { sent, client } = server();
+    setMarks(['n2', 'n3', 'n4', 'n5', 'n6', 'n7', 'n8', 'n9']);
+    announcer(client, 'n1', true, QUIET, { gone }).observer.policyFailed(GUARD, 'no');
+    await vi.advanceTimersByTimeAsync(MINUTE);
+    expect(sent.map(({ method }) => method)).toEqual(['POST', 'PATCH']);
+  });
+
+  it('are none of the business of an agent that is to write nothing', async () => {
+    const { sent, asked, client } = server();
+    announcer(client, 'n1', false, QUIET, { gone }).observer.committed(COMMITTED);
+    const ended = announcer(client, 'n1', true, QUIET, { gone });
+    ended.observer.committed(COMMITTED);
+    ended.stop();
+    await vi.advanceTimersByTimeAsync(20 * MINUTE);
+    expect([asked, sent]).toEqual([[], []]);
   });
 });
 

@@ -1,24 +1,28 @@
 import { createHash } from 'node:crypto';
 import { reasonOf } from '../io/io-error.ts';
-import { type KubeClient, messageOf } from '../io/kube-client.ts';
-import { POLICY_KINDS } from '../kinds/registry.ts';
+import { isObject, type KubeClient, messageOf, objectsOf } from '../io/kube-client.ts';
 import type { Json, JsonObject } from '../manifest/object.ts';
 import { type ObjectRef, objectId } from '../model/origin.ts';
+import { APPLY, conditionPatch } from './conditions.ts';
 import type { Log } from './log.ts';
 import type { Observer } from './observer.ts';
 import { SILENT } from './observers.ts';
-import { MARK, type PolicyObject } from './policy-table.ts';
+import type { PolicyObject } from './policy-table.ts';
 
 export interface AnnouncerOptions {
-  readonly client: Pick<KubeClient, 'send'>;
+  readonly client: Pick<KubeClient, 'get' | 'send'>;
   readonly node: string;
   readonly log: Log;
   readonly enabled: boolean;
   readonly find: (id: string) => PolicyObject | null;
   /** The policies that nodes say to fail there. */
   readonly marked: () => ReadonlyMap<string, PolicyObject>;
+  /** Whether the API server lists no such node; `false` as long as that is not known. */
+  readonly gone: (node: string) => boolean;
   /** Over how long all nodes spread what they have to say at the same time. */
   readonly spreadMs: () => number;
+  /** A node may be late to be told of, or come back: its conditions stay for so long, up to twice of it. A parameter for tests. */
+  readonly goneMs?: number;
   /** From 0 to 1. */
   readonly random?: () => number;
 }
@@ -38,19 +42,21 @@ const LONGEST_MESSAGE = 1000;
 const MOST_MARKS = 8;
 /** What is not permitted is not asked for again so soon. */
 const FORBIDDEN_MS = 600_000;
-const LONGEST_MANAGER = 128;
+const GONE_MS = 300_000;
 
 /**
  * Writes an event, and on kinds that have a status a condition of this node's own, when the kernel refuses a policy; takes
- * the condition back when that is over. What cannot be understood of a policy is the same on every node: one event says it for all.
+ * the condition back when that is over, and those of nodes that are gone. What cannot be understood of a policy is the
+ * same on every node: one event says it for all.
  */
 export function policyAnnouncer(options: AnnouncerOptions): Announcer {
-  const { client, node, log, find, marked, spreadMs, random = Math.random } = options;
+  const { client, node, log, find, marked, gone, spreadMs, goneMs = GONE_MS, random = Math.random } = options;
   const queue = new Map<string, () => Promise<unknown>>();
   const delays = new Set<NodeJS.Timeout>();
   const failing = new Set<string>();
   /** Policies that may bear a condition of ours. */
   const sent = new Set<string>();
+  /** Conditions that are being taken back, by their topic, until they are seen to be gone. */
   const clearing = new Set<string>();
   const askAgainAt = new Map<string, number>();
   let tokens = BURST;
@@ -140,44 +146,44 @@ export function policyAnnouncer(options: AnnouncerOptions): Announcer {
     return request('events', 'POST', `/api/v1/namespaces/${namespace}/events`, body, 'application/json');
   }
 
-  /** Server-side apply, so that the conditions of other nodes and controllers stay. */
-  function condition(ref: ObjectRef, message: string | null): Promise<boolean> {
-    const path = statusPath(ref);
-    if (path === null) return Promise.resolve(true);
-    const type = `${MARK}${node}`;
-    const conditions =
-      message === null
-        ? []
-        : [
-            {
-              type,
-              status: 'False',
-              reason: 'KernelRefused',
-              message: message.slice(0, LONGEST_MESSAGE),
-              lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
-            },
-          ];
-    const body = { apiVersion: ref.apiVersion, kind: ref.kind, metadata: { name: ref.name }, status: { conditions } };
-    const target = `${path}?fieldManager=${encodeURIComponent(managerOf(node))}&force=true`;
-    return request(`conditions of ${ref.kind}`, 'PATCH', target, body, 'application/apply-patch+yaml');
+  function condition(ref: ObjectRef, of: string, message: string | null): Promise<boolean> {
+    const patch = conditionPatch(ref, of, message);
+    if (patch === null) return Promise.resolve(true);
+    return request(`conditions of ${ref.kind}`, 'PATCH', patch.path, patch.body, APPLY);
   }
 
   async function mark(id: string, message: string): Promise<void> {
     const object = find(id);
     // Meanwhile it may have been healed here, or enough nodes may have said it.
-    if (object === null || !failing.has(id) || object.marks.length >= MOST_MARKS) return;
+    if (object === null || !failing.has(id) || object.marks.filter((of) => !gone(of)).length >= MOST_MARKS) return;
     sent.add(id);
-    await condition(object.ref, message);
+    await condition(object.ref, node, message);
   }
 
-  async function unmark(id: string): Promise<void> {
+  /** Takes back what the node `of` says, unless that holds (again). */
+  async function unmark(id: string, of: string): Promise<void> {
     const object = find(id);
-    const isDone = object === null || failing.has(id) || (await condition(object.ref, null));
+    const isDue = of === node ? !failing.has(id) : object?.marks.includes(of) === true && (await isNowhere(of));
+    const isDone = object === null || (isDue && (await condition(object.ref, of, null)));
     // Else the next sync tries again.
-    if (!isDone) clearing.delete(id);
+    if (!isDone) clearing.delete(topicOf(id, of));
+  }
+
+  /** What is known may be old: who would take away the words of a living node asks first. */
+  async function isNowhere(name: string): Promise<boolean> {
+    if (!gone(name) || !(await mayAsk())) return false;
+    try {
+      const selector = encodeURIComponent(`metadata.name=${name}`);
+      const { status, body } = await client.get(`/api/v1/nodes?fieldSelector=${selector}`);
+      return status === 200 && isObject(body) && Array.isArray(body.items) && objectsOf(body.items).length === 0;
+    } catch (error) {
+      log.debug({ node: name }, `it could not be looked whether the node is gone: ${reasonOf(error)}`);
+      return false;
+    }
   }
 
   const soon = (): number => random() * spreadMs();
+  const late = (): number => goneMs * (1 + random());
 
   return {
     observer: {
@@ -188,20 +194,24 @@ export function policyAnnouncer(options: AnnouncerOptions): Announcer {
         if (object === null) return;
         const message = `node ${node}: the kernel does not take this policy, so the pods that it selects here are closed: ${fault}`;
         say(`event ${id}`, soon(), () => event(object, 'EnforcementFailed', message, true));
-        say(`condition ${id}`, soon(), () => mark(id, message));
+        say(topicOf(id, node), soon(), () => mark(id, message));
       },
       policyHealed(id) {
         failing.delete(id);
-        if (sent.delete(id)) say(`condition ${id}`, 0, () => unmark(id));
+        if (sent.delete(id)) say(topicOf(id, node), 0, () => unmark(id, node));
       },
-      /** What an agent said before it ended holds no longer than what it says now. */
+      /** What an agent said before it ended holds no longer than what it says now, or than its node is there. */
       committed() {
-        const all = marked();
-        for (const id of clearing) if (all.get(id)?.marks.includes(node) !== true) clearing.delete(id);
-        for (const [id, { marks }] of all) {
-          if (failing.has(id) || clearing.has(id) || !marks.includes(node)) continue;
-          clearing.add(id);
-          say(`condition ${id}`, soon(), () => unmark(id));
+        const borne = [...marked()].flatMap(([id, { marks }]) =>
+          marks.map((of) => ({ id, of, topic: topicOf(id, of) })),
+        );
+        const topics = new Set(borne.map(({ topic }) => topic));
+        for (const topic of clearing) if (!topics.has(topic)) clearing.delete(topic);
+        for (const { id, of, topic } of borne) {
+          const isOver = of === node ? !failing.has(id) : gone(of);
+          if (!isOver || clearing.has(topic)) continue;
+          clearing.add(topic);
+          say(topic, of === node ? soon() : late(), () => unmark(id, of));
         }
       },
       noticed({ object: ref, diagnostics }) {
@@ -226,12 +236,8 @@ export function policyAnnouncer(options: AnnouncerOptions): Announcer {
   };
 }
 
-/** One for each node: who applies with the name of another takes away what that one has said. */
-function managerOf(node: string): string {
-  const name = `rampart-agent-${node}`;
-  if (name.length <= LONGEST_MANAGER) return name;
-  const hash = createHash('sha256').update(node).digest('hex').slice(0, 16);
-  return `${name.slice(0, LONGEST_MANAGER - hash.length - 1)}-${hash}`;
+function topicOf(id: string, node: string): string {
+  return `condition ${node} ${id}`;
 }
 
 function takeFirst(queue: Map<string, () => Promise<unknown>>): (() => Promise<unknown>) | null {
@@ -240,10 +246,4 @@ function takeFirst(queue: Map<string, () => Promise<unknown>>): (() => Promise<u
     return work;
   }
   return null;
-}
-
-function statusPath(ref: ObjectRef): string | null {
-  const kind = POLICY_KINDS.find((entry) => entry.kind === ref.kind && entry.apiVersion === ref.apiVersion);
-  // A NetworkPolicy has no status.
-  return kind === undefined || kind.namespaced ? null : `/apis/${kind.apiVersion}/${kind.plural}/${ref.name}/status`;
 }

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { conditionPatch } from '../../src/agent/conditions.ts';
 import type { JsonObject } from '../../src/manifest/object.ts';
 import { sayWhySkipped } from '../support/network-namespace.ts';
 import { ingressPolicy, namespaceObject, nodeObject, podObject } from './objects.ts';
@@ -202,6 +203,70 @@ describe.skipIf(sayWhySkipped('agents as processes'))('an agent', () => {
     expect((await n1.once('--cleanup')).code).toBe(0);
     expect(n1.space.run('nft', 'list', 'tables').trim().split('\n')).toEqual(['table inet theirs', 'table ip rampart']);
     expect(await n1.once('--cleanup')).toMatchObject({ code: 0, stderr: 'there is no table `rampart`\n' });
+  });
+
+  it('is cleaned up after on the policies, too, as far as the API server lets us', async () => {
+    const path = '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies';
+    await n1.put({
+      apiVersion: 'policy.networking.k8s.io/v1alpha2',
+      kind: 'ClusterNetworkPolicy',
+      metadata: { name: 'guard' },
+      spec: { tier: 'Admin', priority: 1, subject: { namespaces: {} } },
+    });
+    for (const name of ['n1', 'n2']) {
+      const patch = conditionPatch(
+        { apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicy', name: 'guard' },
+        name,
+        'no',
+      );
+      n1.api.handle({
+        method: 'PATCH',
+        target: patch?.path ?? '',
+        accept: 'application/json',
+        contentType: 'application/apply-patch+yaml',
+        body: JSON.stringify(patch?.body),
+      });
+    }
+    const marks = (): readonly (string | undefined)[] =>
+      JSON.stringify(objectAt(`${path}/guard`)).match(/rampart\.dev\/enforced\.\w+/g) ?? [];
+    expect(marks()).toEqual(['rampart.dev/enforced.n1', 'rampart.dev/enforced.n2']);
+    const cleanup = async (...flags: readonly string[]) => {
+      n1.space.load('table inet rampart {\n}\n');
+      const begun = performance.now();
+      const { code, stderr } = await n1.once('--cleanup', ...flags);
+      expect([code, n1.table()]).toEqual([0, null]);
+      return { lines: stderr.split('\n'), ms: performance.now() - begun };
+    };
+    const where = ['--node', 'n1', '--server', n1.server.url];
+    const removed = 'removed the table `rampart`';
+    expect((await cleanup()).lines).toEqual([removed, '']);
+    expect((await cleanup('--server', n1.server.url)).lines).toEqual([
+      removed,
+      'conditions on policies may still be there: it is not said which node this is',
+      expect.stringContaining('--node NAME'),
+      '',
+    ]);
+    n1.api.faults.delayMs = 60_000;
+    const slow = await cleanup(...where);
+    expect(slow.lines[1]).toMatch(
+      /the condition `rampart.dev\/enforced.n1` may still be there: the API server has not answered in time$/,
+    );
+    expect(slow.ms).toBeLessThan(15_000);
+    n1.api.faults.delayMs = 0;
+    n1.api.faults.forbidden = ['clusternetworkpolicies.policy.networking.k8s.io'];
+    expect((await cleanup(...where)).lines[1]).toMatch(/^clusternetworkpolicies: .*may still be there: .*forbidden/);
+    n1.api.faults.forbidden = [];
+    const away = await cleanup('--node', 'n1', '--server', 'http://127.0.0.1:9');
+    expect(away.lines[1]).toContain('may still be there: cannot reach `http://127.0.0.1:9`');
+    expect((await cleanup('--node', 'n1', '--kubeconfig', '/nowhere/config')).lines[1]).toContain('/nowhere/config');
+    expect(marks()).toHaveLength(2);
+    expect((await cleanup(...where)).lines).toEqual([
+      removed,
+      "took this node's condition back from `ClusterNetworkPolicy/guard`",
+      '',
+    ]);
+    expect(marks()).toEqual(['rampart.dev/enforced.n2']);
+    expect((await cleanup(...where)).lines).toEqual([removed, '']);
   });
 
   it('brings the kernel to what is wanted once, or prints what it would load', async () => {

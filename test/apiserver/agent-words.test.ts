@@ -3,15 +3,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { conditionPatch, takeBackConditions } from '../../src/agent/conditions.ts';
 import { openLog } from '../../src/agent/log.ts';
 import type { Committed } from '../../src/agent/observer.ts';
 import { type AgentState, agentState } from '../../src/agent/state.ts';
-import { type Announcer, policyAnnouncer } from '../../src/agent/status.ts';
+import { type Announcer, type AnnouncerOptions, policyAnnouncer } from '../../src/agent/status.ts';
 import { taintRemover } from '../../src/agent/taint.ts';
 import { type KubeClient, openClient } from '../../src/io/kube-client.ts';
 import { connect } from '../../src/io/kubeconfig.ts';
 import { type Follower, follow } from '../../src/io/watch.ts';
 import type { JsonObject } from '../../src/manifest/object.ts';
+import { objectsOf } from '../deploy/helm.ts';
+import { readText } from '../support/source-files.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { type CustomResourceDefinition, missingKube, sharedDir } from './kube.ts';
 
@@ -73,7 +76,7 @@ describe.skipIf(why !== null)('what agents write to a real API server', () => {
     await cluster?.stop();
   });
 
-  const announcer = (node: string, own: KubeClient = client): Announcer =>
+  const announcer = (node: string, own: KubeClient = client, more: Partial<AnnouncerOptions> = {}): Announcer =>
     policyAnnouncer({
       client: own,
       node,
@@ -81,7 +84,9 @@ describe.skipIf(why !== null)('what agents write to a real API server', () => {
       enabled: true,
       find: (id) => state.policyObject(id),
       marked: () => state.markedPolicies(),
+      gone: () => false,
       spreadMs: () => 60 * NODES.length * 2,
+      ...more,
     });
 
   async function conditions(): Promise<readonly string[]> {
@@ -130,6 +135,51 @@ describe.skipIf(why !== null)('what agents write to a real API server', () => {
     expect(warnings).toEqual([]);
   }, 90_000);
 
+  it('are taken back of nodes that are gone and of those that are cleaned up, with the rights that deploy/ gives', async () => {
+    await cluster.create([
+      { path: '/api/v1/namespaces', object: { metadata: { name: 'rampart-system' } } },
+      { path: '/api/v1/nodes', object: { metadata: { name: 'there' } } },
+    ]);
+    const paths = new Map([
+      ['ServiceAccount', '/api/v1/namespaces/rampart-system/serviceaccounts'],
+      ['ClusterRole', '/apis/rbac.authorization.k8s.io/v1/clusterroles'],
+      ['ClusterRoleBinding', '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings'],
+    ]);
+    const rights = objectsOf(readText('deploy/kustomize/base/agent.yaml')).flatMap((object) => {
+      const path = paths.get(object.kind);
+      return path === undefined ? [] : [{ path, object }];
+    });
+    expect(rights).toHaveLength(3);
+    await cluster.create(rights);
+    const account = '/api/v1/namespaces/rampart-system/serviceaccounts/rampart-agent/token';
+    const issued = await cluster.kube.send('POST', account, { spec: { expirationSeconds: 3600 } });
+    const { token } = (issued.body as { readonly status: { readonly token: string } }).status;
+    const own = openClient(await connect({ kubeconfig: cluster.kubeconfigFor(token, 'agent') }));
+    const guard = { apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicy', name: 'guard' };
+    const borne = ['there', 'gone.example.org', 'gone'].map((name) => `rampart.dev/enforced.${name}`);
+    for (const name of ['there', 'gone.example.org', 'gone']) {
+      const patch = conditionPatch(guard, name, 'no');
+      await own.send('PATCH', patch?.path ?? '', patch?.body, 'application/apply-patch+yaml');
+    }
+    expect((await conditions()).slice(1)).toEqual(borne);
+    await expect.poll(() => state.policyObject(GUARD)?.marks.length, { timeout: 10_000 }).toBe(3);
+    // What the API server says counts, whatever the agent has been told.
+    const one = announcer('n1', own, { gone: () => true, goneMs: 100 });
+    one.observer.committed(COMMITTED);
+    await expect.poll(conditions, { timeout: 10_000 }).toEqual(['Accepted', 'rampart.dev/enforced.there']);
+    for (let i = 0; i < 5; i++) {
+      one.observer.committed(COMMITTED);
+      await sleep(200);
+    }
+    expect(await conditions()).toEqual(['Accepted', 'rampart.dev/enforced.there']);
+    one.stop();
+    expect(await takeBackConditions(own, 'other')).toEqual({ policies: [], problems: [] });
+    expect(await takeBackConditions(own, 'there')).toEqual({ policies: [GUARD], problems: [] });
+    expect(await conditions()).toEqual(['Accepted']);
+    own.close();
+    expect(warnings).toEqual([]);
+  }, 60_000);
+
   it('are one event for what no node understands', async () => {
     const object = state.policyObject(GUARD)?.ref;
     if (object === undefined) throw new Error('no policy');
@@ -163,6 +213,13 @@ describe.skipIf(why !== null)('what agents write to a real API server', () => {
       })
       .toEqual(['conditions of ClusterNetworkPolicy may not be written', 'events may not be written']);
     one.stop();
+    const { problems } = await takeBackConditions(own, 'n1');
+    // Whether a kind is served at all is not said to whom it is forbidden.
+    expect(problems.toSorted()).toEqual(
+      ['adminnetworkpolicies', 'baselineadminnetworkpolicies', 'clusternetworkpolicies'].map((plural) =>
+        expect.stringMatching(new RegExp(`^${plural}: .*\\.n1. may still be there: .* cannot list resource`)),
+      ),
+    );
     own.close();
   }, 60_000);
 

@@ -85,6 +85,34 @@ describe.skipIf(helm === null)('the chart', () => {
     expect(pod.containers.map(({ command }) => command)).toEqual([['sleep', 'infinity']]);
   });
 
+  it('cleans up with all that agents were given: their node, the way to the API server, and no other rights', () => {
+    const settings = [
+      'taint.enabled=true',
+      'apiServer.host=10.0.0.1',
+      'extraArgs={--table=mine}',
+      'extraEnv[0].name=RAMPART_AGENT_NFT,extraEnv[0].value=/sbin/nft',
+    ];
+    const running = render(...settings);
+    const cleaning = render(...settings, 'cleanup=true');
+    const [agent] = podOf(only(running, 'DaemonSet')).containers;
+    const [cleanup] = podOf(only(cleaning, 'DaemonSet')).initContainers ?? [];
+    expect(cleanup?.env?.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['RAMPART_AGENT_NODE', 'KUBERNETES_SERVICE_HOST', 'RAMPART_AGENT_NFT']),
+    );
+    expect(cleanup?.env).toEqual(agent?.env);
+    expect(cleanup?.args).toEqual(['agent', '--cleanup', ...(agent?.args?.slice(1) ?? [])]);
+    expect(cleanup?.args).toContain('--table=mine');
+    expect(cleanup?.securityContext).toEqual(agent?.securityContext);
+    // Agents of nodes that are not yet cleaned up go on with the same rights.
+    const { rules } = only(cleaning, 'ClusterRole');
+    expect(rules).toEqual(only(running, 'ClusterRole').rules);
+    const verbs = (resource: string): readonly string[] =>
+      (rules ?? []).filter(({ resources }) => resources.includes(resource)).flatMap((rule) => rule.verbs);
+    for (const plural of ['adminnetworkpolicies', 'baselineadminnetworkpolicies', 'clusternetworkpolicies']) {
+      expect([plural, verbs(plural), verbs(`${plural}/status`)]).toEqual([plural, ['list', 'watch'], ['patch']]);
+    }
+  });
+
   it('brings what Prometheus and Grafana need when told to, and not otherwise', () => {
     const kinds = (...settings: readonly string[]): readonly string[] =>
       render(...settings).map(({ kind, apiVersion }) => `${kind} ${apiVersion}`);

@@ -128,10 +128,14 @@ async function doOnce(
       return findings.some(({ severity }) => severity === 'error') ? EXIT.failed : EXIT.fine;
     }
     case 'cleanup': {
-      const removed = await once.cleanUp(config);
-      shell.stderr.write(
-        removed ? `removed the table \`${config.table}\`\n` : `there is no table \`${config.table}\`\n`,
-      );
+      const { table, conditions, help } = await once.cleanUp(config, shell.env);
+      const said = [
+        `${table ? 'removed the' : 'there is no'} table \`${config.table}\`\n`,
+        ...conditions.policies.map((id) => `took this node's condition back from \`${id}\`\n`),
+        ...conditions.problems.map((problem) => `${problem}\n`),
+        ...(conditions.problems.length > 0 ? [`  help: ${help}\n`] : []),
+      ];
+      shell.stderr.write(said.join(''));
       return EXIT.fine;
     }
     case 'init': {
