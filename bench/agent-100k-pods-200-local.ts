@@ -25,7 +25,7 @@ export const benchCase: BenchCase = {
             fromSource: false,
             changes: 10,
             churnSeconds: 20,
-            targets: { rssMiB: 600, compileMs: null },
+            targets: { rssMiB: 572, compileMs: null },
           },
     ),
 };
