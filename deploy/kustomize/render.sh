@@ -10,10 +10,11 @@ render() { # FILE ARGUMENT...
   file=$out/$1
   shift
   mkdir -p "${file%/*}"
+  # A file that cannot be rendered stays as it is.
+  rendered=$("$helm" template rampart "$here/../chart/rampart" --namespace rampart-system --kube-version 1.34.0 "$@")
   {
     echo '# Written by deploy/kustomize/render.sh from the chart; change that instead.'
-    "$helm" template rampart "$here/../chart/rampart" --namespace rampart-system --kube-version 1.34.0 "$@" |
-      sed -e '/^# Source: /d' -e 's|managed-by: Helm$|managed-by: kustomize|'
+    printf '%s\n' "$rendered" | sed -e '/^# Source: /d' -e 's|managed-by: Helm$|managed-by: kustomize|'
   } >"$file"
 }
 

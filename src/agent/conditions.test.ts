@@ -62,17 +62,20 @@ describe('the conditions of a node', () => {
   it('that may not be looked for, or taken back, are named with the reason; the others go', async () => {
     const marked = policy('x', 'rampart.dev/enforced.n1');
     const { client } = server({
-      [`${V2}/clusternetworkpolicies`]: { items: [marked, policy('y', 'rampart.dev/enforced.n1')] },
+      [`${V2}/clusternetworkpolicies`]: {
+        items: [marked, policy('y', 'rampart.dev/enforced.n1'), policy('z', 'rampart.dev/enforced.n1')],
+      },
       [`${V2}/clusternetworkpolicies/x/status`]: 403,
       [`${V2}/clusternetworkpolicies/y/status`]: policy('y'),
       [`${V1}/adminnetworkpolicies`]: 403,
+      [`${V2}/clusternetworkpolicies/z/status`]: policy('z', 'rampart.dev/enforced.n1'),
       [`${V1}/baselineadminnetworkpolicies`]: { items: [policy('default', 'rampart.dev/enforced.n1')] },
       [`${V1}/baselineadminnetworkpolicies/default/status`]: policy('default', 'rampart.dev/enforced.n1'),
     });
     const { policies, problems } = await takeBackConditions(client, 'n1');
     expect(policies).toEqual(['ClusterNetworkPolicy/y']);
     expect(problems.toSorted()).toEqual([
-      'BaselineAdminNetworkPolicy/default: the condition `rampart.dev/enforced.n1` may still be there: somebody else has written it',
+      'BaselineAdminNetworkPolicy/default, ClusterNetworkPolicy/z: the condition `rampart.dev/enforced.n1` may still be there: somebody else has written it',
       'ClusterNetworkPolicy/x, adminnetworkpolicies: the condition `rampart.dev/enforced.n1` may still be there: no',
     ]);
   });

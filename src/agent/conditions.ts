@@ -65,6 +65,10 @@ export async function takeBackConditions(client: Pick<KubeClient, 'get' | 'send'
   /** What could not be looked at or changed, by the reason. */
   const left = new Map<string, string[]>();
 
+  function leave(what: string, reason: string): void {
+    left.set(reason, [...(left.get(reason) ?? []), what]);
+  }
+
   async function ask(what: string, request: () => Promise<Answer>): Promise<Json> {
     let reason: string;
     try {
@@ -77,7 +81,7 @@ export async function takeBackConditions(client: Pick<KubeClient, 'get' | 'send'
       const isLate = error instanceof IoError && error.code === 'interrupted';
       reason = isLate ? 'the API server has not answered in time' : reasonOf(error);
     }
-    left.set(reason, [...(left.get(reason) ?? []), what]);
+    leave(what, reason);
     return null;
   }
 
@@ -87,7 +91,7 @@ export async function takeBackConditions(client: Pick<KubeClient, 'get' | 'send'
     const id = `${name.kind}/${name.name}`;
     const after = await ask(id, () => client.send('PATCH', patch.path, patch.body, APPLY));
     if (!isObject(after)) return;
-    if (bears(after, node)) left.set('somebody else has written it', [id]);
+    if (bears(after, node)) leave(id, 'somebody else has written it');
     else policies.push(id);
   }
 

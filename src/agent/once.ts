@@ -1,11 +1,9 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Cidr, formatCidr, parseCidr } from '../base/ip.ts';
 import { interner } from '../cluster/intern.ts';
 import { IoError, reasonOf } from '../io/io-error.ts';
 import { isFault, type Kernel } from '../io/kernel.ts';
 import { isObject, messageOf, objectsOf, openClient } from '../io/kube-client.ts';
-import { connect } from '../io/kubeconfig.ts';
+import { connect, isClusterNamed } from '../io/kubeconfig.ts';
 import { lockNamespace } from '../io/namespace-lock.ts';
 import { nftKernel } from '../io/nft.ts';
 import { follow } from '../io/watch.ts';
@@ -146,7 +144,8 @@ async function removeTable(config: Config): Promise<boolean> {
 }
 
 async function takeBack(config: Config, env: NodeJS.ProcessEnv): Promise<TakenBack> {
-  if (!namesCluster(config, env)) return { policies: [], problems: [] };
+  // Where nothing names a cluster, nothing was said in one.
+  if (!isClusterNamed(choiceOf(config), env)) return { policies: [], problems: [] };
   const { node } = config;
   if (node === null) {
     const problem = 'conditions on policies may still be there: it is not said which node this is';
@@ -163,13 +162,6 @@ async function takeBack(config: Config, env: NodeJS.ProcessEnv): Promise<TakenBa
   } catch (error) {
     return { policies: [], problems: [conditionsLeft(node, ['policies'], reasonOf(error))] };
   }
-}
-
-/** Whether anything says that there is a cluster: where nothing does, nothing was said in one. */
-function namesCluster({ kubeconfig, context, server }: Config, env: NodeJS.ProcessEnv): boolean {
-  const named = [kubeconfig, context, server, env.KUBECONFIG, env.KUBERNETES_SERVICE_HOST];
-  const home = env.HOME ?? '';
-  return named.some((each) => (each ?? '') !== '') || (home !== '' && existsSync(join(home, '.kube', 'config')));
 }
 
 /** Looks whether policies can be enforced here; changes nothing. */

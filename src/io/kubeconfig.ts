@@ -147,6 +147,12 @@ interface Merged {
   current: string;
 }
 
+/** Whether anything says that there is a cluster at all. */
+export function isClusterNamed(choice: ClusterChoice, env: NodeJS.ProcessEnv): boolean {
+  const named = [choice.server, choice.context, choice.kubeconfig, env.KUBECONFIG, env.KUBERNETES_SERVICE_HOST];
+  return named.some((each) => (each ?? '') !== '') || kubeconfigFiles(choice, env).length > 0;
+}
+
 function kubeconfigFiles(choice: ClusterChoice, env: NodeJS.ProcessEnv): readonly string[] {
   if (choice.kubeconfig !== undefined) return [choice.kubeconfig];
   if (env.KUBECONFIG !== undefined && env.KUBECONFIG !== '') {

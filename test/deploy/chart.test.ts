@@ -101,6 +101,8 @@ describe.skipIf(helm === null)('the chart', () => {
     );
     expect(cleanup?.env).toEqual(agent?.env);
     expect(cleanup?.args).toEqual(['agent', '--cleanup', ...(agent?.args?.slice(1) ?? [])]);
+    const [init] = podOf(only(running, 'DaemonSet')).initContainers ?? [];
+    expect(init?.args).toEqual(['agent', '--init', ...(agent?.args?.slice(1) ?? [])]);
     expect(cleanup?.args).toContain('--table=mine');
     expect(cleanup?.securityContext).toEqual(agent?.securityContext);
     // Agents of nodes that are not yet cleaned up go on with the same rights.

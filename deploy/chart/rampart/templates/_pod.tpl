@@ -59,3 +59,11 @@ httpGet:
   host: {{ . | quote }}
   {{- end }}
 {{- end -}}
+
+{{/* Whatever starts as the agent is told the same: it has to speak of the same table. */}}
+{{- define "rampart.arguments" -}}
+- --config=/etc/rampart/agent.yaml
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
