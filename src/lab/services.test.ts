@@ -26,5 +26,5 @@ it('gives an address and port that two Services claim to the first of them, as k
   expect(text.match(/203\.0\.113\.7 \. tcp \. 80 : goto (\S+)/g)).toEqual([
     '203.0.113.7 . tcp . 80 : goto external-1v4',
   ]);
-  expect(/chain endpoint-1v4-0 \{[^]*?dnat ip to (\S+)/.exec(text)?.[1]).toBe('10.1.0.2:8080');
+  expect(/chain endpoint-1v4-0 \{[\s\S]*?dnat ip to (\S+)/.exec(text)?.[1]).toBe('10.1.0.2:8080');
 });
