@@ -76,6 +76,17 @@ describe('a flow', () => {
     expect(flows[0]).toMatchObject({ observed, agrees, unverifiable: null });
   });
 
+  test('that could not be asked again, because the time was up, stays as it was seen', async () => {
+    const planned = flow('allowed', [attempt('a', 'h')]);
+    const { flows } = await probe([planned], scripted({ h: [CLOSED] }), { ...OPTIONS, pausesMs: [60], totalMs: 30 });
+    expect(flows[0]).toMatchObject({
+      observed: 'denied',
+      agrees: false,
+      rounds: 1,
+      attempts: [{ detail: 'no answer' }],
+    });
+  });
+
   test('that is undefined never disagrees, and is not counted as agreeing either', async () => {
     const planned = flow('undefined', [attempt('a', 'h')], 'labels unknown');
     const probed = await probe([planned], scripted({ h: [OPEN] }), OPTIONS);
