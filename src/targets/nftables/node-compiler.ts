@@ -37,6 +37,8 @@ export interface NodeCompilerStats {
   readonly elements: number;
 }
 
+type Owner = Pod | Node;
+
 /**
  * Keeps the table of one node true to a program and a cluster. Changes are told one by one; `settle` then does the work
  * for all of them, touching what they concern only. The meaning of the table depends on the present state alone.
@@ -57,8 +59,8 @@ export class NodeCompiler {
   #peers = new Peers();
   readonly #slots: Slots;
   readonly #identities: Identities;
-  /** Owners of each address; the last one counts. */
-  readonly #owners = new Map<string, (Pod | Node)[]>();
+  /** Owners of each address, the last one counts; one alone stands for itself, since nearly all are. */
+  readonly #owners = new Map<string, Owner | readonly Owner[]>();
   #closed: ReadonlySet<string> = new Set();
   /** Something that local pods are judged by may have changed: pods of other nodes alone do not count. */
   #localsChanged = true;
@@ -181,43 +183,48 @@ export class NodeCompiler {
     if (pod.node === this.node) this.#localsChanged = true;
     for (const ip of pod.addresses) {
       const address = addressText(ip);
-      const owners = (this.#owners.get(address) ?? []).filter((owner) => owner !== pod);
+      const owners = this.#ownersOf(address).filter((owner) => owner !== pod);
+      this.#setOwners(address, owners);
       // A local pod may have the address from now on.
       if (owners.length > 0) this.#localsChanged = true;
       if (owners.length === 0) {
-        this.#owners.delete(address);
         this.#peers.remove(address);
         this.#identities.forget(address);
       } else {
-        this.#owners.set(address, owners);
-        this.#touch(ip);
+        this.#touched.set(address, ip);
       }
     }
     if (this.#localPods.get(keyOf(pod)) === pod) this.#localPods.delete(keyOf(pod));
   }
 
-  #own(ip: Ip, owner: Pod | Node): void {
+  #own(ip: Ip, owner: Owner): void {
     const address = addressText(ip);
-    const owners = this.#owners.get(address);
+    const owners = this.#ownersOf(address);
     // It may have been a local pod's.
-    if (owners !== undefined) this.#localsChanged = true;
+    if (owners.length > 0) this.#localsChanged = true;
     // A host-network pod has its node's address, and the node was here before it.
-    if ('hostNetwork' in owner && owner.hostNetwork && owners !== undefined) owners.unshift(owner);
-    else if (owners === undefined) this.#owners.set(address, [owner]);
-    else owners.push(owner);
-    this.#touch(ip);
+    const isGuest = 'hostNetwork' in owner && owner.hostNetwork;
+    this.#setOwners(address, isGuest ? [owner, ...owners] : [...owners, owner]);
+    this.#touched.set(address, ip);
   }
 
-  #touch(ip: Ip): void {
-    this.#touched.set(addressText(ip), ip);
+  #ownersOf(address: string): readonly Owner[] {
+    const found = this.#owners.get(address) ?? [];
+    return 'addresses' in found ? [found] : found;
+  }
+
+  #setOwners(address: string, owners: readonly Owner[]): void {
+    const [only] = owners;
+    if (only === undefined) this.#owners.delete(address);
+    else this.#owners.set(address, owners.length === 1 ? only : owners);
   }
 
   /** Which class each touched address is in; after new blocks, every address. */
   #classify(program: CompiledProgram): void {
     if (program.partition.version !== this.#blocks) {
       this.#blocks = program.partition.version;
-      for (const [address, owners] of this.#owners) {
-        for (const ip of owners.at(-1)?.addresses ?? [])
+      for (const address of this.#owners.keys()) {
+        for (const ip of this.#ownersOf(address).at(-1)?.addresses ?? [])
           if (addressText(ip) === address) this.#touched.set(address, ip);
       }
       const ranges = outsideOf(program);
@@ -225,7 +232,7 @@ export class NodeCompiler {
       this.#identities.setRanges(ranges);
     }
     for (const [address, ip] of this.#touched) {
-      const owner = this.#owners.get(address)?.at(-1);
+      const owner = this.#ownersOf(address).at(-1);
       if (owner === undefined) continue;
       const id =
         'hostNetwork' in owner
@@ -328,7 +335,7 @@ export class NodeCompiler {
     for (const { pod, slots } of this.#locals.values()) {
       for (const ip of pod.addresses) {
         const address = addressText(ip);
-        if (this.#owners.get(address)?.at(-1) !== pod) continue;
+        if (this.#ownersOf(address).at(-1) !== pod) continue;
         const put = (mode: Mode, key: string, target: string): unknown =>
           wanted.get(`${DISPATCH[mode]}${ip.family}`)?.set(key, target);
         for (const mode of PEER_MODES) {
