@@ -11,6 +11,8 @@ export interface AgentOrder {
   readonly changes: number;
   /** For how long pods change all the time. */
   readonly churnSeconds: number;
+  /** Of the agent, and why. */
+  readonly flags?: { readonly words: readonly string[]; readonly note: string };
   readonly targets: { readonly rssMiB: number | null; readonly compileMs: number | null };
 }
 
@@ -23,7 +25,7 @@ const ONE_LOCAL_IN = 50;
 /** Starts an agent once, and asks it everything. */
 export function measureAgent(order: AgentOrder): Promise<readonly Measurement[]> {
   const objects = generateCluster(order.cluster);
-  return inRig({ objects, fromSource: order.fromSource }, async (rig) => {
+  return inRig({ objects, fromSource: order.fromSource, flags: order.flags?.words ?? [] }, async (rig) => {
     const out: Measurement[] = [];
     const put = (
       job: string,
@@ -78,7 +80,7 @@ export function measureAgent(order: AgentOrder): Promise<readonly Measurement[]>
       '% of a core',
       [busy.own + busy.child],
       25,
-      `${busy.child.toFixed(1)} % of it in nft`,
+      [`${busy.child.toFixed(1)} % of it in nft`, ...(order.flags === undefined ? [] : [order.flags.note])].join('; '),
     );
     const last = rig.usage();
     put(

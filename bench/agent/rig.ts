@@ -47,6 +47,7 @@ export interface RigOptions {
   readonly objects: readonly JsonObject[];
   /** The sources instead of the bundle. */
   readonly fromSource: boolean;
+  readonly flags?: readonly string[];
 }
 
 /** Why the agent cannot be measured here; `null` where it can. */
@@ -55,7 +56,7 @@ export function noBundle(): string | null {
 }
 
 /** Starts an agent against an API server with these objects, and ends both afterwards. */
-export function inRig<T>({ objects, fromSource }: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
+export function inRig<T>({ objects, fromSource, flags = [] }: RigOptions, work: (rig: Rig) => Promise<T>): Promise<T> {
   return inScratchMeanwhile((scratch) =>
     inBox(null, async (box) => {
       const api = await serveObjects(join(scratch, 'api'), objects);
@@ -66,6 +67,7 @@ export function inRig<T>({ objects, fromSource }: RigOptions, work: (rig: Rig) =
           [
             ...[process.execPath, fromSource ? SOURCE : BUNDLE, 'agent', '--node', NODE, '--server', api.url],
             ...['--listen', `unix://${join(scratch, 'agent')}`, '--log-level', 'debug', '--cni-cache', scratch],
+            ...flags,
           ],
           null,
         );

@@ -28,6 +28,8 @@ export function giveMemoryBack(now: number): void {
   }
   // The usual flavour leaves pages half full, and keeps those that it has emptied.
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-  // From now on little changes: what is done with is collected before it has become a good part of the whole.
+  // From now on little changes: what is done with is collected before it has become a good part of the whole. Without the
+  // second flag the heap may always grow by 8 MB.
   setFlagsFromString('--heap-growing-percent=10');
+  setFlagsFromString('--optimize-for-size');
 }
