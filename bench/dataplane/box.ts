@@ -9,8 +9,8 @@ export type Room = (typeof ROOMS)[number];
 const PREFIX = 'rampart-bench-';
 
 export interface Box {
-  /** Runs a program to its end; throws unless it ends well. */
-  run(room: Room, argv: readonly string[], input?: string): string;
+  /** Runs a program to its end, for three minutes unless told otherwise; throws unless it ends well. */
+  run(room: Room, argv: readonly string[], input?: string, mostMs?: number): string;
   /** Runs a program beside; `ready` is the output to wait for, if any. */
   start(room: Room, argv: readonly string[], ready: RegExp | null): Promise<Running>;
 }
@@ -57,7 +57,7 @@ export async function inBox<T>(wiring: Wiring | null, work: (box: Box) => Promis
     for (const room of ROOMS) ip(names[room], ['link set lo up']);
     if (wiring !== null) wire(names, wiring);
     return await work({
-      run: (room, argv, input) => runIn(names[room], argv, input),
+      run: (room, argv, input, mostMs) => runIn(names[room], argv, input, mostMs),
       start: async (room, argv, ready) => {
         const started = await startIn(names[room], argv, ready);
         running.add(started);
@@ -108,11 +108,10 @@ function wire(names: Readonly<Record<Room, string>>, { addresses, networks }: Wi
   runIn(names.node, ['sysctl', '-qw', 'net.ipv4.ip_forward=1']);
 }
 
-/** A ruleset of ten thousand rules that were written one by one takes `nft` most of it. */
-const MOST_MS = 1_800_000;
+const MOST_MS = 180_000;
 
-function runIn(namespace: string, argv: readonly string[], input?: string): string {
-  const options: SpawnSyncOptionsWithStringEncoding = { encoding: 'utf8', timeout: MOST_MS, maxBuffer: 1 << 28 };
+function runIn(namespace: string, argv: readonly string[], input?: string, mostMs = MOST_MS): string {
+  const options: SpawnSyncOptionsWithStringEncoding = { encoding: 'utf8', timeout: mostMs, maxBuffer: 1 << 28 };
   const child = spawnSync(
     'nsenter',
     [`--net=/run/netns/${namespace}`, ...argv],

@@ -33,7 +33,7 @@ await inScratchMeanwhile((scratch) =>
     const load = await loadIn(box, scratch, TCP);
     const references = new Map<string, number>();
     for (const ruleset of rulesets) {
-      const { ms } = timed(() => install(box, ruleset));
+      const { ms } = timed(() => install(box, ruleset, 1_800_000));
       check(load, ruleset, shape, pairs);
       for (const question of QUESTIONS) {
         const samples: number[] = [];

@@ -71,9 +71,10 @@ export const QUESTIONS: readonly Question[] = [
   },
 ];
 
-export function install(box: Box, { text }: Ruleset): void {
+/** Replaces what the node has; `mostMs` where that takes longer than other commands may. */
+export function install(box: Box, { text }: Ruleset, mostMs?: number): void {
   box.run('node', ['nft', 'flush', 'ruleset']);
-  if (text !== '') box.run('node', ['nft', '-f', '-'], text);
+  if (text !== '') box.run('node', ['nft', '-f', '-'], text, mostMs);
   box.run('node', ['conntrack', '-F']);
 }
 

@@ -6,7 +6,7 @@ import type { Json, JsonObject } from '../manifest/object.ts';
 import { MARK } from './policy-table.ts';
 
 export const APPLY = 'application/apply-patch+yaml';
-const LONGEST_MESSAGE = 1000;
+export const LONGEST_MESSAGE = 1000;
 const LONGEST_MANAGER = 128;
 /** A NetworkPolicy has no status. */
 const KINDS = POLICY_KINDS.filter(({ namespaced }) => !namespaced);
@@ -34,13 +34,18 @@ export function conditionPatch(
     status: 'False',
     reason: 'KernelRefused',
     message: text.slice(0, LONGEST_MESSAGE),
-    lastTransitionTime: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    lastTransitionTime: wholeSeconds(new Date()),
   });
   const conditions = message === null ? [] : [failure(message)];
   return {
     path: `/apis/${apiVersion}/${known.plural}/${name}/status?fieldManager=${encodeURIComponent(managerOf(node))}&force=true`,
     body: { apiVersion, kind, metadata: { name }, status: { conditions } },
   };
+}
+
+/** A time as Kubernetes writes it. */
+export function wholeSeconds(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 /** One for each node: who applies with the name of another takes away what that one has said. */

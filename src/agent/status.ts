@@ -3,7 +3,7 @@ import { reasonOf } from '../io/io-error.ts';
 import { isObject, type KubeClient, messageOf, objectsOf } from '../io/kube-client.ts';
 import type { Json, JsonObject } from '../manifest/object.ts';
 import { type ObjectRef, objectId } from '../model/origin.ts';
-import { APPLY, conditionPatch } from './conditions.ts';
+import { APPLY, conditionPatch, LONGEST_MESSAGE, wholeSeconds } from './conditions.ts';
 import type { Log } from './log.ts';
 import type { Observer } from './observer.ts';
 import { SILENT } from './observers.ts';
@@ -37,7 +37,6 @@ export interface Announcer {
 /** So many requests at once at most, then one in a second. */
 const BURST = 10;
 const REFILL_MS = 1000;
-const LONGEST_MESSAGE = 1000;
 /** Every condition is told to every agent, with all others of its policy: these many nodes speak for the rest. */
 const MOST_MARKS = 8;
 /** What is not permitted is not asked for again so soon. */
@@ -119,7 +118,7 @@ export function policyAnnouncer(options: AnnouncerOptions): Announcer {
   function event(object: PolicyObject, reason: string, message: string, onNode: boolean): Promise<boolean> {
     const { ref } = object;
     const namespace = ref.namespace ?? 'default';
-    const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+    const now = wholeSeconds(new Date());
     const key = [object.uid ?? '', reason, message, onNode ? `${node} ${now}` : ''].join('\n');
     const hash = createHash('sha256').update(key).digest('hex').slice(0, 16);
     const body: JsonObject = {

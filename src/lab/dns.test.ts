@@ -125,6 +125,8 @@ describe('cluster names', () => {
     expect(answer(Buffer.alloc(0), 'udp')).toBeNull();
     expect(answer(encode({ type: 'response', id: 1, questions: [] }), 'udp')).toBeNull();
     const none = answer(encode({ type: 'query', id: 1, questions: [] }), 'udp');
-    expect((decode(none ?? Buffer.alloc(0)) as unknown as { readonly rcode: string }).rcode).toBe('FORMERR');
+    expect((decode(none ?? Buffer.alloc(0)) as ReturnType<typeof decode> & { readonly rcode: string }).rcode).toBe(
+      'FORMERR',
+    );
   });
 });
